@@ -1,0 +1,31 @@
+// What `warren run` hands to the supervisor.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "control/runtime_dir.h"
+
+namespace warren::control {
+
+struct RunOptions {
+  ContainerSocket socket;         // the claimed name and the listening socket; serve it with a Server
+  std::string program;            // path for execve, found already; see exec_program()
+  std::vector<std::string> argv;  // of pid 1; it inherits environment, stdio and directory
+  bool stats = false;             // print what interception cost on stderr at the end
+
+  // Called once when pid 1 has passed its execve: from then on only the container's own fate
+  // decides the exit status. May be empty.
+  std::function<void()> on_started;
+};
+
+// The exit status that `warren run` ends with: that of pid 1, 128+n if a signal n ended it. Where
+// the container did not start: 125, 126 or 127, and `error` says why in the form
+// "what: on what: strerror; what to do".
+struct RunOutcome {
+  int exit_status = 0;
+  std::string error;
+};
+
+}  // namespace warren::control
