@@ -1,4 +1,5 @@
-"""Draws the ratios to native as an SVG: one row a workload, one dot a column, on a log scale."""
+"""Draws the ratios to native as an SVG: one row a workload, one dot a column, on a log scale on
+which native is the line at 1."""
 
 import html
 import math
@@ -7,7 +8,6 @@ WIDTH, LEFT, RIGHT, ROW, TOP = 960, 310, 60, 30, 96
 # Colours that colour-blind readers can tell apart, each readable on white and on near-black; the
 # shapes tell them apart once more.
 STYLE = {
-    "native": ("#8a8a8a", "bar"),
     "warren": ("#d55e00", "circle"),
     "kernel": ("#009e73", "diamond"),
     "proot": ("#3b8ed8", "square"),
@@ -35,9 +35,6 @@ def marker(shape, x, y, colour, size=6.0):
         side = size * 1.7
         return (f'<rect x="{x - side / 2:.1f}" y="{y - side / 2:.1f}" width="{side:.1f}" '
                 f'height="{side:.1f}" fill="{colour}"/>')
-    if shape == "bar":
-        return (f'<rect x="{x - 1.5:.1f}" y="{y - size:.1f}" width="3" height="{2 * size}" '
-                f'fill="{colour}"/>')
     corners = {
         "diamond": [(0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0)],
         "triangle": [(0, -1.15), (1.15, 0.95), (-1.15, 0.95)],
@@ -105,8 +102,9 @@ def draw(rows, columns, title, subtitle):
         x, kind = scale(tick), "one" if tick == 1 else "grid"
         out.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" '
                    f'y2="{bottom}"/>')
+        label = "native" if tick == 1 else f"{tick:g}x"
         out.append(f'<text class="small" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">'
-                   f"{tick:g}x</text>")
+                   f"{label}</text>")
     out += rows_svg(rows, columns, scale)
     out.append(f'<text class="small" x="{WIDTH - RIGHT}" y="{bottom + 34}" text-anchor="end">'
                "time, as a ratio to native; log scale; left is faster</text>")

@@ -212,12 +212,12 @@ def write_results(arguments, host, rows, columns, samples, medians, failures, sk
             file.write("\n")
     if arguments.svg:
         ratios = [(row.what, {c: v / medians[row.name]["native"]
-                              for c, v in medians[row.name].items()})
+                              for c, v in medians[row.name].items() if c != "native"})
                   for row in rows if medians[row.name].get("native")]
         subtitle = (f"{host['cpu']}, {host['cpus']} CPUs, Linux {host['kernel']}, "
                     f"{arguments.rounds} interleaved rounds, medians, {host['date']}")
         with open(arguments.svg, "w", encoding="utf-8") as file:
-            file.write(plot.draw(ratios, [c.name for c in columns],
+            file.write(plot.draw(ratios, [c.name for c in columns[1:]],
                                  "What a PID namespace costs", subtitle))
 
 

@@ -37,7 +37,7 @@ def all_workloads(quick):
         return Workload(name, what, "s", ["./timed", *command])
 
     def crowd(count):
-        return Workload(f"fork_{count}", f"fork + exit + wait beside {count:,} sleeping guests",
+        return Workload(f"fork_{count}", f"the same beside {count:,} sleeping guests",
                         "us", ["./crowd", str(count), "./fork_wait", seconds])
 
     return [
@@ -49,9 +49,9 @@ def all_workloads(quick):
         loop("ping_pong", "pipe ping-pong between two processes"),
         loop("thread_join", "pthread create + join"),
         loop("fork_wait", "fork + exit + wait"),
-        loop("exec_wait", "fork + exec + wait"),
         crowd(10),
         crowd(1000),
+        loop("exec_wait", "fork + exec + wait"),
         timed("bash_loop", f"bash -c, {loops} times /bin/true", "bash", "-c",
               f"for ((i = 0; i < {loops}; i++)); do /bin/true; done"),
         timed("make", "make -j2 of a C project of 50 files", "make", "-s", "-B", "-j2", "-C",
