@@ -41,7 +41,8 @@ fmt: ## Rewrite the sources in the project's format
 	@$(SOURCES) | xargs clang-format -i
 
 check: ## Check the format and the direction of every include
-	@$(SOURCES) | xargs clang-format --dry-run -Werror
+	@bad=$$($(SOURCES) | while read -r f; do clang-format "$$f" | cmp -s - "$$f" || echo "  $$f"; done); \
+	if [ -n "$$bad" ]; then printf 'check: not in the project format ("make fmt" mends it):\n%s\n' "$$bad"; exit 1; fi
 	@scripts/check-layers.py
 
 tidy: configure ## Run clang-tidy over the sources
