@@ -21,7 +21,7 @@ deps: ## Install the packages that building, testing and measuring need
 	@$(if $(NODEPS),:,scripts/install-deps.sh)
 
 configure: deps
-	@cmake --preset release $(CMAKE_ARGS)
+	@cmake --log-level=WARNING --preset release $(CMAKE_ARGS)
 
 build: configure ## Build everything in build/release
 	@cmake --build --preset release -j $(JOBS)

@@ -93,14 +93,14 @@ warren run -- bash crowd.sh 9> alive &
 supervisor=$!
 exec 8< alive
 read -r _ <&8
-before=$(count '^sleep 4242\.42')
+before=$(count '^(bash crowd\.sh|sleep 4242\.42)$')
 show "kill -9 $supervisor"
 cat <&8
 exec 8<&-
 wait "$supervisor" 2>/dev/null || true
-after=$(count '^sleep 4242\.42')
-echo "sleeps on this machine: before $before, after $after"
-if [ "$before" != 200 ] || [ "$after" != 0 ]; then fail "something was left"; fi
+after=$(count '^(bash crowd\.sh|sleep 4242\.42)$')
+echo "processes of it on this machine: before $before, after $after"
+if [ "$before" != 201 ] || [ "$after" != 0 ]; then fail "something was left"; fi
 
 say "Python: processes and threads"
 cat > work.py << 'PYTHON'
