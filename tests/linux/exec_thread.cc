@@ -3,7 +3,12 @@
 
 #include <pthread.h>
 
+static std::string program;
+
 int main(int argc, char**) {
+  char path[4096] = {};
+  MUST(readlink("/proc/self/exe", path, sizeof path - 1));
+  program = path;
   if (argc > 1) {
     say("after exec: pid %d tid %ld ppid %d threads %s", getpid(), raw(SYS_gettid), getppid(),
         status_field("/proc/self/status", "Threads").c_str());
@@ -31,7 +36,9 @@ int main(int argc, char**) {
     pthread_create(&t, nullptr, [](void*) -> void* {
       until_state(getpid(), "Z");
       say("thread: pid %d tid %ld", getpid(), raw(SYS_gettid));
-      execl("/proc/self/exe", "exec_thread", "x", nullptr);
+      // /proc/self/exe leads nowhere once the leader is gone.
+      execl(program.c_str(), "exec_thread", "x", nullptr);
+      say("exec: %s", errno_name(errno));
       return nullptr;
     }, nullptr);
     raw(SYS_exit, 0);

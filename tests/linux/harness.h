@@ -157,7 +157,8 @@ template <typename F>
 void in_child(const char* what, F f) {
   pid_t pid = spawn(f);
   int status = 0;
-  MUST(waitpid(pid, &status, 0));
+  while (waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR) MUST(-1);
   say("%s: child %d %s", what, pid, status_text(status).c_str());
 }
 

@@ -21,7 +21,7 @@ int main() {
           until_state(me, "S");
           kill(me, SIGUSR1);
           // With a restart the wait goes on until the child ends.
-          go.open();
+          if (restart) go.open();
         });
         int status = 0, r;
         siginfo_t info = {};
@@ -31,6 +31,7 @@ int main() {
           r = waitpid(child, &status, 0);
         say("%s restart %d: %d %s handled %d", by_waitid ? "waitid" : "wait4", restart != 0, r,
             r < 0 ? errno_name(errno) : "", handled);
+        if (!restart) go.open();
         if (r < 0) say("then %s", reap(child).c_str());
         else if (by_waitid) say("si_pid %d status %d", info.si_pid, info.si_status);
         else say("%s", status_text(status).c_str());

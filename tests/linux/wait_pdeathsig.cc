@@ -38,8 +38,8 @@ int main() {
   ready.pass();
   go.open();
   int sig = receive_int(answer.fds[0]);
-  int si_pid = receive_int(answer.fds[0]), ppid = receive_int(answer.fds[0]);
-  say("%s si_pid %d, ppid now %d", signal_name(sig).c_str(), si_pid, ppid);
+  int from = receive_int(answer.fds[0]), ppid = receive_int(answer.fds[0]);
+  say("%s si_pid %d, ppid now %d", signal_name(sig).c_str(), from, ppid);
   say("%s", reap(parent).c_str());
   say("%s", reap(-1).c_str());
 
