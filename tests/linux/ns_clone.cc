@@ -18,8 +18,8 @@ int main() {
     SHOW(kill(2, 0));
     _exit(6);
   }
-  say("outer number %ld", child);
   say("%s", reap(static_cast<pid_t>(child)).c_str());
+  say("outer number %ld", child);
   in_child("outer goes on", [] {});
 
   // By clone3, with the numbers that the kernel writes to either side's memory.
@@ -51,7 +51,7 @@ int main() {
     _exit(0);
   }
   ready.pass();
-  SHOW(kill(static_cast<pid_t>(child), SIGUSR1));
+  MUST(kill(static_cast<pid_t>(child), SIGUSR1));
   say("%s", reap(static_cast<pid_t>(child)).c_str());
 
   // From above, SIGKILL and SIGSTOP work on an inner init; SIGTERM without a handler does not.

@@ -24,10 +24,10 @@ int main() {
     SHOW(getpid());
     Gate numbers;
     pid_t child = spawn([&] {
-      send_int(numbers.fds[1], getpid());
-      send_int(numbers.fds[1], getppid());
       say("kill inner init %d", kill(1, 0));
       SHOW(setns(own, CLONE_NEWPID));  // its ancestor
+      send_int(numbers.fds[1], getpid());
+      send_int(numbers.fds[1], getppid());
       _exit(3);
     });
     int pid = receive_int(numbers.fds[0]), ppid = receive_int(numbers.fds[0]);

@@ -10,11 +10,7 @@ int main() {
     SHOW(raw(SYS_gettid));
     Gate inner, go;
     pid_t child = spawn([&] {
-      send_int(inner.fds[1], getpid());
-      send_int(inner.fds[1], getppid());
-      send_int(inner.fds[1], getpgrp());
-      send_int(inner.fds[1], getsid(0));
-      send_int(inner.fds[1], static_cast<int>(raw(SYS_gettid)));
+      int numbers[] = {getpid(), getppid(), getpgrp(), getsid(0), static_cast<int>(raw(SYS_gettid))};
       SHOW(kill(2, 0));
       SHOW(kill(-1, 0));
       in_child("second of the inner", [] {
@@ -24,13 +20,14 @@ int main() {
       });
       SHOW(setsid());
       SHOW(getpgrp());
+      for (int number : numbers) send_int(inner.fds[1], number);
       go.close_writer();
       go.pass();
       _exit(17);
     });
-    say("outer number %d", child);
     for (const char* what : {"pid", "ppid", "pgrp", "sid", "tid"})
       say("inner %s %d", what, receive_int(inner.fds[0]));
+    say("outer number %d", child);
     // A second unshare while children already have their own: refused.
     SHOW(unshare(CLONE_NEWPID));
     SHOW(getpgid(child));

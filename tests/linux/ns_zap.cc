@@ -2,7 +2,6 @@
 // The end of an inner init takes everything below with it, at every depth, before it is reported.
 #include "harness.h"
 
-// Keeps alive's writing end open; returns in no process.
 static void populate(int depth, Gate& ready) {
   for (int i = 0; i < 3; i++)
     spawn([&] {
@@ -13,10 +12,13 @@ static void populate(int depth, Gate& ready) {
     });
   if (depth > 0) {
     long child = raw(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
-    if (child == 0) populate(depth - 1, ready);
+    if (child == 0) {
+      populate(depth - 1, ready);
+      _exit(0);
+    }
   }
   ready.open();
-  for (;;) pause();
+  pause();
 }
 
 int main() {
