@@ -43,6 +43,7 @@ class RefCounted {
   enum class Kind : std::uint8_t { kPid, kNamespace, kTask, kGroup };
   RefCounted(Kind kind, kernel::Core* core) : kind_(kind), core_(core) {}
   ~RefCounted() = default;
+  kernel::Core* core() const { return core_; }
 
  private:
   friend class kernel::Core;

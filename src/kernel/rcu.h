@@ -1,0 +1,47 @@
+// RCU as the engine uses it: liburcu's "bulletproof" flavour, so that an embedder's threads need no
+// registration.
+#pragma once
+
+// The small inline functions of this header are meant for callers of any licence (see its text).
+#include <urcu/static/urcu-bp.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define WARREN_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WARREN_TSAN 1
+#endif
+#endif
+
+#ifdef WARREN_TSAN
+extern "C" {
+void __tsan_acquire(void* address);
+void __tsan_release(void* address);
+}
+#endif
+
+namespace warren::kernel {
+
+#ifdef WARREN_TSAN
+// ThreadSanitizer does not see that a grace period orders readers before the free; this tells it.
+inline char rcu_order;
+#endif
+
+// A read-side section; the public ReadSection without the call.
+class RcuGuard {
+ public:
+  RcuGuard() { _urcu_bp_read_lock(); }
+  ~RcuGuard() {
+#ifdef WARREN_TSAN
+    __tsan_release(&rcu_order);
+#endif
+    _urcu_bp_read_unlock();
+  }
+  RcuGuard(const RcuGuard&) = delete;
+  RcuGuard& operator=(const RcuGuard&) = delete;
+};
+
+// Returns when every section that was open at the call has ended. Not to be called inside one.
+void wait_for_readers();
+
+}  // namespace warren::kernel
