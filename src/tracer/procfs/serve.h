@@ -6,13 +6,12 @@
 #include <sys/stat.h>
 
 #include <functional>
-#include <list>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "tracer/procfs/dirents.h"
 #include "tracer/procfs/path.h"
 #include "tracer/procfs/sysctl.h"
 #include "tracer/procfs/view.h"
@@ -38,11 +37,11 @@ struct OpenAnswer : Answer {
 };
 
 struct StatAnswer : Answer {
-  struct stat st;  // kAnswer
+  struct stat st = {};  // kAnswer
 };
 
 struct StatxAnswer : Answer {
-  struct statx stx;  // kAnswer
+  struct statx stx = {};  // kAnswer
 };
 
 // readlink: the link's text, not yet cut to the guest's buffer. host path: the path to run the call
@@ -54,8 +53,6 @@ struct TextAnswer : Answer {
 struct DirentsAnswer : Answer {
   std::vector<char> bytes;  // kAnswer: what goes into the guest's buffer; its size is the result
 };
-
-enum class DirentLayout { kDirent, kDirent64 };  // getdents(2), getdents64(2)
 
 // Serves all guests of one supervisor. Thread-safe: any number of supervisor threads may call. No
 // call waits for a guest.
@@ -98,6 +95,9 @@ class Server {
   SysctlWrites& sysctl_writes() { return sysctl_writes_; }
 
  private:
+  OpenAnswer open_sysctl(const ResolvedPath& path, int flags, const ProcView& view,
+                         const SysctlSetters* setters);
+
   SysctlWrites sysctl_writes_;
 };
 

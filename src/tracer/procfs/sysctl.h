@@ -30,8 +30,9 @@ class SysctlWrites {
   // O_WRONLY or O_RDWR, `content` what reading gives. EMFILE, ENFILE, ENOMEM.
   Result<UniqueFd> open(int access, std::string_view content, Setter setter);
 
-  // Takes over all that was written so far; to be called before a number is allocated. One atomic
-  // load when nothing is open for writing.
+  // Takes over all that was written so far; to be called before a number is allocated, with no lock
+  // held that a setter takes: setters run under this object's own lock. One atomic load when
+  // nothing is open for writing.
   void apply() {
     if (open_.load(std::memory_order_acquire) != 0) drain();
   }
