@@ -1,10 +1,10 @@
 // prlimit64 of another process, capget, get_robust_list, kcmp, process_vm_*, by their pid argument.
-#include "harness.h"
-
 #include <linux/capability.h>
-#include <linux/kcmp.h>
 #include <linux/futex.h>
+#include <linux/kcmp.h>
 #include <sys/uio.h>
+
+#include "harness.h"
 
 static long compare(pid_t a, pid_t b, int type, unsigned long i = 0, unsigned long j = 0) {
   return raw(SYS_kcmp, a, b, type, static_cast<long>(i), static_cast<long>(j));

@@ -1,7 +1,7 @@
 // getpriority, setpriority, sched_*, ioprio_* with a pid: whose they change, and the errors.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 // From linux/ioprio.h.
 constexpr int kIoPrioProcess = 1, kIoPrioGroup = 2, kBestEffort = 2 << 13;
@@ -92,13 +92,16 @@ int main() {
   static Gate tid_gate, leave;
   static long tid;
   pthread_t t;
-  pthread_create(&t, nullptr, [](void*) -> void* {
-    tid = raw(SYS_gettid);
-    tid_gate.open();
-    leave.pass();
-    say("in the thread: %d", getpriority(PRIO_PROCESS, 0));
-    return nullptr;
-  }, nullptr);
+  pthread_create(
+      &t, nullptr,
+      [](void*) -> void* {
+        tid = raw(SYS_gettid);
+        tid_gate.open();
+        leave.pass();
+        say("in the thread: %d", getpriority(PRIO_PROCESS, 0));
+        return nullptr;
+      },
+      nullptr);
   tid_gate.pass();
   SHOW(setpriority(PRIO_PROCESS, static_cast<id_t>(tid), 9));
   SHOW(getpriority(PRIO_PROCESS, static_cast<id_t>(tid)));

@@ -1,7 +1,7 @@
 // Combinations of clone flags that the kernel refuses, and that a refusal takes no number.
-#include "harness.h"
-
 #include <linux/sched.h>
+
+#include "harness.h"
 
 static void try_clone(const char* what, unsigned long flags) {
   long pid = raw(SYS_clone, static_cast<long>(flags), 0, 0, 0, 0);

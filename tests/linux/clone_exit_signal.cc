@@ -58,5 +58,6 @@ int main() {
     got = waitpid(static_cast<pid_t>(pid), &status, __WALL);
   say("after exec: %d %s", got, status_text(status).c_str());
   sigpending(&pending);
-  say("USR1 pending %d CHLD pending %d", sigismember(&pending, SIGUSR1), sigismember(&pending, SIGCHLD));
+  say("USR1 pending %d CHLD pending %d", sigismember(&pending, SIGUSR1),
+      sigismember(&pending, SIGCHLD));
 }

@@ -1,13 +1,14 @@
 // CLONE_PARENT: the child is the caller's sibling.
-#include "harness.h"
-
 #include <linux/sched.h>
+
+#include "harness.h"
 
 int main() {
   Gate numbers;
   pid_t caller = spawn([&] {
     int parent_tid = -1;
-    long sibling = raw(SYS_clone, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, 0, arg(&parent_tid), 0, 0);
+    long sibling =
+        raw(SYS_clone, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, 0, arg(&parent_tid), 0, 0);
     if (sibling == 0) {
       send_int(numbers.fds[1], getpid());
       send_int(numbers.fds[1], getppid());
@@ -35,7 +36,8 @@ int main() {
   say("%s", reap(-1, __WALL).c_str());
   sigset_t pending;
   sigpending(&pending);
-  say("USR1 pending %d CHLD pending %d", sigismember(&pending, SIGUSR1), sigismember(&pending, SIGCHLD));
+  say("USR1 pending %d CHLD pending %d", sigismember(&pending, SIGUSR1),
+      sigismember(&pending, SIGCHLD));
 
   // One level further down, the sibling's parent is the caller's parent and not init.
   Gate answer;

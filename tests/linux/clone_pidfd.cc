@@ -1,7 +1,7 @@
 // CLONE_PIDFD by clone and clone3: a descriptor of the child, close-on-exec, made before it runs.
-#include "harness.h"
-
 #include <linux/sched.h>
+
+#include "harness.h"
 
 int main() {
   int fd = -1;
@@ -30,7 +30,8 @@ int main() {
     say("child: fd %d parent_tid %d child_tid %d", fd, parent_tid, child_tid);
     _exit(14);
   }
-  say("clone3: pid %ld parent_tid %d child_tid %d fd is set %d", pid, parent_tid, child_tid, fd >= 0);
+  say("clone3: pid %ld parent_tid %d child_tid %d fd is set %d", pid, parent_tid, child_tid,
+      fd >= 0);
   pollfd p = {fd, POLLIN, 0};
   SHOW(poll(&p, 1, 0));
   SHOW(raw(SYS_pidfd_send_signal, fd, 0, 0, 0));

@@ -1,8 +1,8 @@
 // oracle: privileged
 // clone3 with set_tid: pinned numbers and each of its errors.
-#include "harness.h"
-
 #include <linux/sched.h>
+
+#include "harness.h"
 
 static void pinned(const char* what, std::initializer_list<pid_t> numbers, uint64_t flags = 0,
                    long size_override = -1) {

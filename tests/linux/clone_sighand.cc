@@ -1,7 +1,7 @@
 // CLONE_CLEAR_SIGHAND resets handlers but keeps what is ignored; a plain clone keeps all.
-#include "harness.h"
-
 #include <linux/sched.h>
+
+#include "harness.h"
 
 static const char* disposition(int sig) {
   struct sigaction action;

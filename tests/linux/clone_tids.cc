@@ -1,7 +1,7 @@
 // clone with PARENT_SETTID, CHILD_SETTID, CHILD_CLEARTID: what lands in memory, and where.
-#include "harness.h"
-
 #include <linux/futex.h>
+
+#include "harness.h"
 
 static long clone_raw(unsigned long flags, int* parent_tid, int* child_tid, long tls = 0) {
   return raw(SYS_clone, static_cast<long>(flags), 0, arg(parent_tid), arg(child_tid), tls);
@@ -28,11 +28,11 @@ int main() {
   say("parent: parent_tid %d child_tid %d", parent_tid, child_tid);
 
   // Both in memory that parent and child share; cleared and woken at the end.
-  int* shared = static_cast<int*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE,
-                                       MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  int* shared = static_cast<int*>(
+      mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   shared[0] = shared[1] = -9;
-  pid = clone_raw(CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, &shared[0],
-                  &shared[1]);
+  pid = clone_raw(CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
+                  &shared[0], &shared[1]);
   if (pid == 0) {
     say("child: %d %d", shared[0], shared[1]);
     _exit(0);

@@ -1,7 +1,7 @@
 // execve: the number stays, children stay, and each way to fail leaves the process as it was.
-#include "harness.h"
-
 #include <sys/stat.h>
+
+#include "harness.h"
 
 extern char** environ;
 

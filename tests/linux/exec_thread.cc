@@ -1,7 +1,7 @@
 // exec by a thread that is not the leader: it takes the leader's number, the others are gone.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 static std::string program;
 
@@ -19,12 +19,20 @@ int main(int argc, char**) {
     spawn([] { _exit(9); });
     pthread_t others[3], last;
     for (pthread_t& t : others)
-      pthread_create(&t, nullptr, [](void*) -> void* { for (;;) pause(); }, nullptr);
-    pthread_create(&last, nullptr, [](void*) -> void* {
-      say("thread: pid %d tid %ld", getpid(), raw(SYS_gettid));
-      execl("/proc/self/exe", "exec_thread", "x", nullptr);
-      return nullptr;
-    }, nullptr);
+      pthread_create(
+          &t, nullptr,
+          [](void*) -> void* {
+            for (;;) pause();
+          },
+          nullptr);
+    pthread_create(
+        &last, nullptr,
+        [](void*) -> void* {
+          say("thread: pid %d tid %ld", getpid(), raw(SYS_gettid));
+          execl("/proc/self/exe", "exec_thread", "x", nullptr);
+          return nullptr;
+        },
+        nullptr);
     for (;;) pause();
   });
   in_child("next number", [] { SHOW(getpid()); });
@@ -33,25 +41,31 @@ int main(int argc, char**) {
   in_child("exec after the leader's end", [] {
     spawn([] { _exit(9); });
     pthread_t t;
-    pthread_create(&t, nullptr, [](void*) -> void* {
-      until_state(getpid(), "Z");
-      say("thread: pid %d tid %ld", getpid(), raw(SYS_gettid));
-      // /proc/self/exe leads nowhere once the leader is gone.
-      execl(program.c_str(), "exec_thread", "x", nullptr);
-      say("exec: %s", errno_name(errno));
-      return nullptr;
-    }, nullptr);
+    pthread_create(
+        &t, nullptr,
+        [](void*) -> void* {
+          until_state(getpid(), "Z");
+          say("thread: pid %d tid %ld", getpid(), raw(SYS_gettid));
+          // /proc/self/exe leads nowhere once the leader is gone.
+          execl(program.c_str(), "exec_thread", "x", nullptr);
+          say("exec: %s", errno_name(errno));
+          return nullptr;
+        },
+        nullptr);
     raw(SYS_exit, 0);
   });
 
   // A failed exec by a thread leaves the others alone.
   in_child("failed exec by a thread", [] {
     pthread_t t;
-    pthread_create(&t, nullptr, [](void*) -> void* {
-      execl("/nonexistent", "x", nullptr);
-      say("%s, tid %ld", errno_name(errno), raw(SYS_gettid));
-      return nullptr;
-    }, nullptr);
+    pthread_create(
+        &t, nullptr,
+        [](void*) -> void* {
+          execl("/nonexistent", "x", nullptr);
+          say("%s, tid %ld", errno_name(errno), raw(SYS_gettid));
+          return nullptr;
+        },
+        nullptr);
     pthread_join(t, nullptr);
     say("leader alive: pid %d", getpid());
   });
@@ -59,9 +73,12 @@ int main(int argc, char**) {
   // By the namespace's init itself.
   spawn([] { _exit(9); });
   pthread_t t;
-  pthread_create(&t, nullptr, [](void*) -> void* {
-    execl("/proc/self/exe", "exec_thread", "x", nullptr);
-    return nullptr;
-  }, nullptr);
+  pthread_create(
+      &t, nullptr,
+      [](void*) -> void* {
+        execl("/proc/self/exe", "exec_thread", "x", nullptr);
+        return nullptr;
+      },
+      nullptr);
   for (;;) pause();
 }

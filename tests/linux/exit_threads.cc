@@ -1,17 +1,20 @@
 // exit of single threads and exit_group: which status the parent sees, and when.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 template <typename F>
 static void thread(F f) {
   static F* body;
   body = new F(f);
   pthread_t t;
-  pthread_create(&t, nullptr, [](void* p) -> void* {
-    (*static_cast<F*>(p))();
-    return nullptr;
-  }, body);
+  pthread_create(
+      &t, nullptr,
+      [](void* p) -> void* {
+        (*static_cast<F*>(p))();
+        return nullptr;
+      },
+      body);
 }
 
 int main() {

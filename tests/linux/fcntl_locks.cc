@@ -18,8 +18,10 @@ static void test(int fd, int command, off_t start, off_t length) {
     say("%s", errno_name(errno));
   else
     say("type %s start %ld len %ld pid %d",
-        lock.l_type == F_UNLCK ? "unlocked" : lock.l_type == F_WRLCK ? "write" : "read", lock.l_start, lock.l_len,
-        lock.l_pid);
+        lock.l_type == F_UNLCK   ? "unlocked"
+        : lock.l_type == F_WRLCK ? "write"
+                                 : "read",
+        lock.l_start, lock.l_len, lock.l_pid);
 }
 
 int main() {

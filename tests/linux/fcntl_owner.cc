@@ -1,8 +1,8 @@
 // F_SETOWN, F_GETOWN, F_SETOWN_EX, F_GETOWN_EX, FIOSETOWN/SIOCSPGRP, and SIGIO by O_ASYNC.
-#include "harness.h"
-
 #include <linux/sockios.h>
 #include <pthread.h>
+
+#include "harness.h"
 
 static volatile int io_signals, io_band;
 
@@ -11,7 +11,10 @@ static void show_owner(int fd) {
   int r = fcntl(fd, F_GETOWN_EX, &owner);
   // F_GETOWN of a group looks like an error to libc's wrapper; the raw call has the number.
   say("  F_GETOWN_EX %d type %s pid %d", r,
-      owner.type == F_OWNER_TID ? "TID" : owner.type == F_OWNER_PID ? "PID" : "PGRP", owner.pid);
+      owner.type == F_OWNER_TID   ? "TID"
+      : owner.type == F_OWNER_PID ? "PID"
+                                  : "PGRP",
+      owner.pid);
   say("  F_GETOWN %d", fcntl(fd, F_GETOWN));
 }
 
@@ -31,9 +34,14 @@ int main() {
   show_owner(fd);
   SHOW(fcntl(fd, F_SETOWN, 0));
   show_owner(fd);
-  for (auto [type, pid] : std::initializer_list<std::pair<int, int>>{
-           {F_OWNER_TID, 1}, {F_OWNER_PID, 1}, {F_OWNER_PGRP, 1}, {F_OWNER_PID, 9999}, {F_OWNER_PGRP, 9999},
-           {F_OWNER_TID, 9999}, {F_OWNER_PID, -1}, {7, 1}}) {
+  for (auto [type, pid] : std::initializer_list<std::pair<int, int>>{{F_OWNER_TID, 1},
+                                                                     {F_OWNER_PID, 1},
+                                                                     {F_OWNER_PGRP, 1},
+                                                                     {F_OWNER_PID, 9999},
+                                                                     {F_OWNER_PGRP, 9999},
+                                                                     {F_OWNER_TID, 9999},
+                                                                     {F_OWNER_PID, -1},
+                                                                     {7, 1}}) {
     f_owner_ex owner = {static_cast<__pid_type>(type), pid};
     say("type %d pid %d", type, pid);
     SHOW(fcntl(fd, F_SETOWN_EX, &owner));

@@ -77,48 +77,62 @@ inline std::string status_text(int status) {
 
 inline const char* chld_code(int code) {
   switch (code) {
-    case CLD_EXITED: return "CLD_EXITED";
-    case CLD_KILLED: return "CLD_KILLED";
-    case CLD_DUMPED: return "CLD_DUMPED";
-    case CLD_STOPPED: return "CLD_STOPPED";
-    case CLD_CONTINUED: return "CLD_CONTINUED";
-    case CLD_TRAPPED: return "CLD_TRAPPED";
-    default: return "CLD_?";
+    case CLD_EXITED:
+      return "CLD_EXITED";
+    case CLD_KILLED:
+      return "CLD_KILLED";
+    case CLD_DUMPED:
+      return "CLD_DUMPED";
+    case CLD_STOPPED:
+      return "CLD_STOPPED";
+    case CLD_CONTINUED:
+      return "CLD_CONTINUED";
+    case CLD_TRAPPED:
+      return "CLD_TRAPPED";
+    default:
+      return "CLD_?";
   }
 }
 
 inline const char* si_code_text(int code) {
   switch (code) {
-    case SI_USER: return "SI_USER";
-    case SI_QUEUE: return "SI_QUEUE";
-    case SI_TKILL: return "SI_TKILL";
-    case SI_TIMER: return "SI_TIMER";
-    case SI_KERNEL: return "SI_KERNEL";
-    case SI_MESGQ: return "SI_MESGQ";
-    default: return "SI_?";
+    case SI_USER:
+      return "SI_USER";
+    case SI_QUEUE:
+      return "SI_QUEUE";
+    case SI_TKILL:
+      return "SI_TKILL";
+    case SI_TIMER:
+      return "SI_TIMER";
+    case SI_KERNEL:
+      return "SI_KERNEL";
+    case SI_MESGQ:
+      return "SI_MESGQ";
+    default:
+      return "SI_?";
   }
 }
 
 // Prints the expression with its value, or with the name of the errno.
-#define SHOW(expr)                                             \
-  do {                                                         \
-    errno = 0;                                                 \
-    long show_value_ = static_cast<long>(expr);                \
-    if (show_value_ == -1)                                     \
-      say("%s = -1 %s", #expr, errno_name(errno));             \
-    else                                                       \
-      say("%s = %ld", #expr, show_value_);                     \
+#define SHOW(expr)                                 \
+  do {                                             \
+    errno = 0;                                     \
+    long show_value_ = static_cast<long>(expr);    \
+    if (show_value_ == -1)                         \
+      say("%s = -1 %s", #expr, errno_name(errno)); \
+    else                                           \
+      say("%s = %ld", #expr, show_value_);         \
   } while (0)
 
 // For steps that are not what the test is about: says what failed, and ends the program.
-#define MUST(expr)                                                                     \
-  ([&] {                                                                               \
-    auto must_value_ = (expr);                                                         \
-    if (must_value_ == static_cast<decltype(must_value_)>(-1)) {                       \
-      say("MUST %s:%d %s: %s", __FILE_NAME__, __LINE__, #expr, errno_name(errno));     \
-      _exit(98);                                                                       \
-    }                                                                                  \
-    return must_value_;                                                                \
+#define MUST(expr)                                                                 \
+  ([&] {                                                                           \
+    auto must_value_ = (expr);                                                     \
+    if (must_value_ == static_cast<decltype(must_value_)>(-1)) {                   \
+      say("MUST %s:%d %s: %s", __FILE_NAME__, __LINE__, #expr, errno_name(errno)); \
+      _exit(98);                                                                   \
+    }                                                                              \
+    return must_value_;                                                            \
   }())
 #ifndef __FILE_NAME__
 #define __FILE_NAME__ __FILE__
@@ -216,15 +230,15 @@ inline std::string slurp(const std::string& path) {
 inline std::string status_field(const std::string& path, const std::string& key) {
   std::string text = slurp(path);
   if (!text.empty() && text[0] == '(') return text;
-  size_t at = text.rfind("\n" + key + ":", std::string::npos);
+  text.insert(0, 1, '\n');
+  size_t at = text.find("\n" + key + ":");
   if (at == std::string::npos) return "(none)";
   at += key.size() + 2;
   std::string value = text.substr(at, text.find('\n', at) - at);
   for (char& c : value)
     if (c == '\t') c = ' ';
-  return value.substr(value.find_first_not_of(' ') == std::string::npos
-                          ? 0
-                          : value.find_first_not_of(' '));
+  return value.substr(
+      value.find_first_not_of(' ') == std::string::npos ? 0 : value.find_first_not_of(' '));
 }
 
 // Field number n (from 1, as proc(5) counts) of a stat file whose command holds no blank.
@@ -290,7 +304,8 @@ int below_init(F f) {
     if (pid < 0 && errno == EINTR) continue;
     if (pid < 0) return 97;
     if (pid == child) {
-      if (WIFSIGNALED(status)) say("the test was killed by %s", signal_name(WTERMSIG(status)).c_str());
+      if (WIFSIGNALED(status))
+        say("the test was killed by %s", signal_name(WTERMSIG(status)).c_str());
       return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     }
   }

@@ -9,7 +9,7 @@ int main(int argc, char**) {
     return 0;
   }
   MUST(setsid());
-  SHOW(setpgid(0, 0));   // a session's leader
+  SHOW(setpgid(0, 0));  // a session's leader
   SHOW(setpgid(1, 1));
   SHOW(setpgid(-1, 0));
   SHOW(setpgid(0, -1));

@@ -14,7 +14,8 @@ static void handler(int sig, siginfo_t* info, void*) {
 static void wait_handler(const char* what) {
   while (!got) sched_yield();
   if (got == SIGCHLD)
-    say("%s: %s si_pid %d %s status %d", what, signal_name(got).c_str(), got_pid, chld_code(got_code), got_status);
+    say("%s: %s si_pid %d %s status %d", what, signal_name(got).c_str(), got_pid,
+        chld_code(got_code), got_status);
   else if (got_code == SI_QUEUE)
     say("%s: %s si_pid %d SI_QUEUE value %d", what, signal_name(got).c_str(), got_pid, got_value);
   else

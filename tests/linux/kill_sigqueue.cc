@@ -17,8 +17,8 @@ static void take(int sig) {
   if (got < 0)
     say("  nothing: %s", errno_name(errno));
   else
-    say("  %s si_pid %d value %d %s", signal_name(got).c_str(), info.si_pid, info.si_value.sival_int,
-        si_code_text(info.si_code));
+    say("  %s si_pid %d value %d %s", signal_name(got).c_str(), info.si_pid,
+        info.si_value.sival_int, si_code_text(info.si_code));
 }
 
 int main() {

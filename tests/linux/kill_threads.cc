@@ -1,7 +1,7 @@
 // tkill and tgkill: each error, the receiving thread, and their siginfo.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 static volatile long handler_tid;
 static volatile int handler_pid, handler_code;
@@ -29,12 +29,15 @@ int main() {
   static Gate ready, go;
   pthread_t t;
   static long tid;
-  pthread_create(&t, nullptr, [](void*) -> void* {
-    tid = raw(SYS_gettid);
-    ready.open();
-    go.pass();
-    return nullptr;
-  }, nullptr);
+  pthread_create(
+      &t, nullptr,
+      [](void*) -> void* {
+        tid = raw(SYS_gettid);
+        ready.open();
+        go.pass();
+        return nullptr;
+      },
+      nullptr);
   ready.pass();
   say("thread %ld", tid);
   handler_tid = 0;

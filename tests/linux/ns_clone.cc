@@ -1,8 +1,8 @@
 // oracle: privileged
 // clone with CLONE_NEWPID: the child is 1, its children count on, each level sees its own numbers.
-#include "harness.h"
-
 #include <linux/sched.h>
+
+#include "harness.h"
 
 int main() {
   Gate numbers;

@@ -1,8 +1,8 @@
 // oracle: privileged
 // exec across: an inner init execs, with threads; programs see themselves as 1.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 int main(int argc, char**) {
   if (argc > 1) {
@@ -19,13 +19,16 @@ int main(int argc, char**) {
   inner = raw(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
   if (inner == 0) {
     pthread_t t;
-    pthread_create(&t, nullptr, [](void*) -> void* {
-      say("thread %ld of %d", raw(SYS_gettid), getpid());
-      execl("/proc/self/exe", "ns_exec", "x", nullptr);
-      // /proc here is the outer namespace's, where self is still this process.
-      say("exec: %s", errno_name(errno));
-      return nullptr;
-    }, nullptr);
+    pthread_create(
+        &t, nullptr,
+        [](void*) -> void* {
+          say("thread %ld of %d", raw(SYS_gettid), getpid());
+          execl("/proc/self/exe", "ns_exec", "x", nullptr);
+          // /proc here is the outer namespace's, where self is still this process.
+          say("exec: %s", errno_name(errno));
+          return nullptr;
+        },
+        nullptr);
     for (;;) pause();
   }
   say("%s", reap(static_cast<pid_t>(inner)).c_str());

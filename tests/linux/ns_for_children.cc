@@ -10,7 +10,8 @@ static std::string link(const std::string& path) {
 
 static bool same(const std::string& a, const std::string& b) {
   struct stat x, y;
-  return stat(a.c_str(), &x) == 0 && stat(b.c_str(), &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+  return stat(a.c_str(), &x) == 0 && stat(b.c_str(), &y) == 0 && x.st_ino == y.st_ino &&
+         x.st_dev == y.st_dev;
 }
 
 int main() {
@@ -23,7 +24,8 @@ int main() {
     }());
     say("same as init's: %d", link("/proc/self/ns/pid") == link("/proc/1/ns/pid"));
     say("same file: %d", same("/proc/self/ns/pid", "/proc/1/ns/pid"));
-    say("for children the same: %d", link("/proc/self/ns/pid") == link("/proc/self/ns/pid_for_children"));
+    say("for children the same: %d",
+        link("/proc/self/ns/pid") == link("/proc/self/ns/pid_for_children"));
     SHOW(unshare(CLONE_NEWPID));
     say("own unchanged: %d", link("/proc/self/ns/pid") == link("/proc/1/ns/pid"));
     // No init there yet: the name leads nowhere.

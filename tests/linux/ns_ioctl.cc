@@ -1,8 +1,8 @@
 // oracle: privileged
 // NS_GET_PARENT and NS_GET_NSTYPE on PID namespace descriptors.
-#include "harness.h"
-
 #include <linux/nsfs.h>
+
+#include "harness.h"
 
 static ino_t inode(int fd) {
   struct stat st;

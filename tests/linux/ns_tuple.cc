@@ -1,8 +1,8 @@
 // oracle: privileged
 // NSpid, NStgid, NSpgid and NSsid of processes below, read from the first namespace's /proc.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 int main() {
   Gate ready, go;
@@ -17,10 +17,13 @@ int main() {
       if (two == 0) {
         pthread_t t;
         static Gate in_thread;
-        pthread_create(&t, nullptr, [](void*) -> void* {
-          in_thread.open();
-          for (;;) pause();
-        }, nullptr);
+        pthread_create(
+            &t, nullptr,
+            [](void*) -> void* {
+              in_thread.open();
+              for (;;) pause();
+            },
+            nullptr);
         in_thread.pass();
         ready.open();
         for (;;) pause();

@@ -10,7 +10,8 @@ int main() {
     SHOW(raw(SYS_gettid));
     Gate inner, go;
     pid_t child = spawn([&] {
-      int numbers[] = {getpid(), getppid(), getpgrp(), getsid(0), static_cast<int>(raw(SYS_gettid))};
+      int numbers[] = {getpid(), getppid(), getpgrp(), getsid(0),
+                       static_cast<int>(raw(SYS_gettid))};
       SHOW(kill(2, 0));
       SHOW(kill(-1, 0));
       in_child("second of the inner", [] {

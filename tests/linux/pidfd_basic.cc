@@ -1,7 +1,7 @@
 // pidfd_open, pidfd_send_signal, poll: errors, ends, and that a pidfd outlives its number.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 static long pidfd_open_raw(pid_t pid, unsigned flags) { return raw(SYS_pidfd_open, pid, flags); }
 static long pidfd_send(int fd, int sig, siginfo_t* info = nullptr, unsigned flags = 0) {
@@ -30,8 +30,8 @@ int main() {
     for (int i = 0; i < 2; i++) {
       siginfo_t info = {};
       int sig = sigwaitinfo(&set, &info);
-      say("child: %s si_pid %d %s value %d", signal_name(sig).c_str(), info.si_pid, si_code_text(info.si_code),
-          info.si_code == SI_QUEUE ? info.si_value.sival_int : 0);
+      say("child: %s si_pid %d %s value %d", signal_name(sig).c_str(), info.si_pid,
+          si_code_text(info.si_code), info.si_code == SI_QUEUE ? info.si_value.sival_int : 0);
       ready.open();
     }
     for (;;) pause();
@@ -70,12 +70,15 @@ int main() {
   static Gate tid_gate, go;
   static long tid;
   pthread_t t;
-  pthread_create(&t, nullptr, [](void*) -> void* {
-    tid = raw(SYS_gettid);
-    tid_gate.open();
-    go.pass();
-    return nullptr;
-  }, nullptr);
+  pthread_create(
+      &t, nullptr,
+      [](void*) -> void* {
+        tid = raw(SYS_gettid);
+        tid_gate.open();
+        go.pass();
+        return nullptr;
+      },
+      nullptr);
   tid_gate.pass();
   errno = 0;
   long thread_fd = pidfd_open_raw(static_cast<pid_t>(tid), 0);

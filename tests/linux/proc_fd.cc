@@ -1,7 +1,7 @@
 // /proc/PID/fd and fdinfo of oneself and of a child: listing, links, opening through them.
-#include "harness.h"
-
 #include <dirent.h>
+
+#include "harness.h"
 
 int main() {
   below_init([] {
@@ -9,8 +9,13 @@ int main() {
     int pair[2];
     MUST(pipe(pair));
     int null = MUST(open("/dev/null", O_RDWR));
-    Gate go;
-    pid_t child = spawn([&] { go.close_writer(), go.pass(); });
+    Gate ready, go;
+    pid_t child = spawn([&] {
+      go.close_writer();
+      ready.open();
+      go.pass();
+    });
+    ready.pass();
     for (int pid : {getpid(), child}) {
       std::string base = "/proc/" + std::to_string(pid) + "/fd";
       DIR* dir = opendir(base.c_str());

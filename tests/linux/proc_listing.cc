@@ -1,14 +1,15 @@
 // The numbers in /proc: readdir, getdents with small buffers, rewinddir, seekdir, stat of each.
-#include "harness.h"
-
 #include <dirent.h>
 
 #include <set>
 
+#include "harness.h"
+
 static std::string numbers(DIR* dir) {
   std::string out;
   while (dirent* entry = readdir(dir))
-    if (isdigit(static_cast<unsigned char>(entry->d_name[0]))) out += std::string(entry->d_name) + " ";
+    if (isdigit(static_cast<unsigned char>(entry->d_name[0])))
+      out += std::string(entry->d_name) + " ";
   return out;
 }
 
@@ -79,9 +80,11 @@ int main() {
     }
   }
   say("end %ld calls many %d twice %d digits %d dots %d", n, calls > 10, twice, digits, dots);
-  for (const char* name : {"self", "thread-self", "cpuinfo", "meminfo", "stat", "mounts", "sys", "uptime"})
+  for (const char* name :
+       {"self", "thread-self", "cpuinfo", "meminfo", "stat", "mounts", "sys", "uptime"})
     if (!names.count(name)) say("no %s", name);
-  say("buffer too small: %ld %s", raw(SYS_getdents64, (lseek(fd, 0, SEEK_SET), fd), arg(buffer), 10), errno_name(errno));
+  say("buffer too small: %ld %s",
+      raw(SYS_getdents64, (lseek(fd, 0, SEEK_SET), fd), arg(buffer), 10), errno_name(errno));
   close(fd);
 
   // A zombie is listed, a reaped one is not.

@@ -1,9 +1,9 @@
 // Ways to name a file below /proc: relative, by directory descriptor, ".." and links, and each
 // call that takes a path; numbers of no process here do not exist.
-#include "harness.h"
-
 #include <sys/stat.h>
 #include <sys/vfs.h>
+
+#include "harness.h"
 
 static bool ok(int r) { return r >= 0; }
 

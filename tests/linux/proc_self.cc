@@ -1,7 +1,7 @@
 // /proc/self and /proc/thread-self as links and as ways.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 static std::string link(const char* path) {
   char buffer[200] = {};
@@ -10,10 +10,12 @@ static std::string link(const char* path) {
 }
 
 static void all(const char* who) {
-  say("%s: self %s thread-self %s", who, link("/proc/self").c_str(), link("/proc/thread-self").c_str());
+  say("%s: self %s thread-self %s", who, link("/proc/self").c_str(),
+      link("/proc/thread-self").c_str());
   say("%s: Pid %s %s", who, status_field("/proc/self/status", "Pid").c_str(),
       status_field("/proc/thread-self/status", "Pid").c_str());
-  say("%s: stat %s %s", who, stat_field("/proc/self/stat", 1).c_str(), stat_field("/proc/thread-self/stat", 1).c_str());
+  say("%s: stat %s %s", who, stat_field("/proc/self/stat", 1).c_str(),
+      stat_field("/proc/thread-self/stat", 1).c_str());
 }
 
 int main() {
@@ -21,10 +23,13 @@ int main() {
   in_child("child", [] {
     all("child");
     pthread_t t;
-    pthread_create(&t, nullptr, [](void*) -> void* {
-      all("thread");
-      return nullptr;
-    }, nullptr);
+    pthread_create(
+        &t, nullptr,
+        [](void*) -> void* {
+          all("thread");
+          return nullptr;
+        },
+        nullptr);
     pthread_join(t, nullptr);
   });
   struct stat st;
@@ -32,7 +37,7 @@ int main() {
   say("link %d", S_ISLNK(st.st_mode));
   SHOW(stat("/proc/self", &st));
   say("directory %d links %d", S_ISDIR(st.st_mode), st.st_nlink > 1);
-  SHOW(readlink("/proc/self", nullptr, 0));
+  SHOW(raw(SYS_readlink, arg("/proc/self"), 0, 0));
   char small[2];
   in_child("short buffer", [&] {
     for (int i = 0; i < 10; i++) {
@@ -61,7 +66,8 @@ int main() {
     MUST(read(fd, text, sizeof text - 1));
     say("%s", strstr(text, "Name") ? "read" : "?");
     close(fd);
-    say("Tgid %s", status_field("/proc/self/fd/" + std::to_string(dir) + "/status", "Tgid").c_str());
+    say("Tgid %s",
+        status_field("/proc/self/fd/" + std::to_string(dir) + "/status", "Tgid").c_str());
   });
   // A symbolic link to it follows who looks.
   char path[] = "/tmp/warren-self-XXXXXX";
@@ -72,7 +78,8 @@ int main() {
   in_child("through a link", [&] { say("Pid %s", status_field(name + "/status", "Pid").c_str()); });
   unlink(name.c_str());
   SHOW(symlink("/proc/2/stat", name.c_str()));
-  in_child("a link to a number", [&] { say("%s", stat_field(name, 1).substr(0, 1).empty() ? "?" : "read"); });
+  in_child("a link to a number",
+           [&] { say("%s", stat_field(name, 1).substr(0, 1).empty() ? "?" : "read"); });
   unlink(name.c_str());
   rmdir(path);
 }

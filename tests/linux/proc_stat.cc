@@ -1,16 +1,18 @@
 // The numbers inside /proc/PID/stat and status: pid, ppid, pgrp, session, tty_nr, tpgid, threads.
-#include "harness.h"
-
 #include <pthread.h>
 #include <pty.h>
 
+#include "harness.h"
+
 static void show(const char* what, int pid) {
-  std::string stat = "/proc/" + std::to_string(pid) + "/stat", status = "/proc/" + std::to_string(pid) + "/status";
-  say("%s: stat %s %s %s %s %s tpgid %s threads %s exit_signal %s", what, stat_field(stat, 1).c_str(),
-      stat_field(stat, 2).c_str(), stat_field(stat, 4).c_str(), stat_field(stat, 5).c_str(),
-      stat_field(stat, 6).c_str(), stat_field(stat, 8).c_str(), stat_field(stat, 20).c_str(),
-      stat_field(stat, 38).c_str());
-  for (const char* key : {"Name", "Tgid", "Ngid", "Pid", "PPid", "NStgid", "NSpid", "NSpgid", "NSsid", "Threads"})
+  std::string stat = "/proc/" + std::to_string(pid) + "/stat",
+              status = "/proc/" + std::to_string(pid) + "/status";
+  say("%s: stat %s %s %s %s %s tpgid %s threads %s exit_signal %s", what,
+      stat_field(stat, 1).c_str(), stat_field(stat, 2).c_str(), stat_field(stat, 4).c_str(),
+      stat_field(stat, 5).c_str(), stat_field(stat, 6).c_str(), stat_field(stat, 8).c_str(),
+      stat_field(stat, 20).c_str(), stat_field(stat, 38).c_str());
+  for (const char* key :
+       {"Name", "Tgid", "Ngid", "Pid", "PPid", "NStgid", "NSpid", "NSpgid", "NSsid", "Threads"})
     say("  %s %s", key, status_field(status, key).c_str());
 }
 
@@ -27,9 +29,12 @@ int main() {
       setpgid(0, 0);
       go.close_writer();
       pthread_t t;
-      pthread_create(&t, nullptr, [](void*) -> void* {
-        for (;;) pause();
-      }, nullptr);
+      pthread_create(
+          &t, nullptr,
+          [](void*) -> void* {
+            for (;;) pause();
+          },
+          nullptr);
       ready.open();
       go.pass();
       _exit(0);
@@ -50,10 +55,12 @@ int main() {
       status_field(task + "/status", "Tgid").c_str());
   show("thread by number", leader + 2);
   say("children of the leader: %s",
-      slurp("/proc/" + std::to_string(leader) + "/task/" + std::to_string(leader) + "/children").c_str());
+      slurp("/proc/" + std::to_string(leader) + "/task/" + std::to_string(leader) + "/children")
+          .c_str());
   say("children of init: %s", slurp("/proc/1/task/1/children").c_str());
-  say("children of a leaf: '%s'",
-      slurp("/proc/" + std::to_string(leader + 1) + "/task/" + std::to_string(leader + 1) + "/children").c_str());
+  say("children of a leaf: '%s'", slurp("/proc/" + std::to_string(leader + 1) + "/task/" +
+                                        std::to_string(leader + 1) + "/children")
+                                      .c_str());
   go.open();
   say("%s", reap(leader).c_str());
 
@@ -77,7 +84,8 @@ int main() {
   char buffer[7];
   ssize_t n;
   while ((n = read(fd, buffer, sizeof buffer)) > 0) pieces.append(buffer, static_cast<size_t>(n));
-  say("in pieces %d", pieces.find("\nPid:\t1\n") != std::string::npos && pieces.find("\nNSpid:\t1\n") != std::string::npos);
+  say("in pieces %d", pieces.find("\nPid:\t1\n") != std::string::npos &&
+                          pieces.find("\nNSpid:\t1\n") != std::string::npos);
   say("from the middle: %zd", pread(fd, buffer, 5, 2));
   say("%.5s", buffer);
   SHOW(lseek(fd, 0, SEEK_SET));

@@ -1,7 +1,7 @@
 // Fields beside the numbers stay the kernel's: masks, Uid, Threads, FDSize lines in their order.
-#include "harness.h"
-
 #include <vector>
+
+#include "harness.h"
 
 int main() {
   block({SIGUSR1});
@@ -24,8 +24,9 @@ int main() {
   say("fields of stat %d", fields);
   std::string uid = status_field("/proc/self/status", "Uid");
   say("Uid right %d", uid.rfind(std::to_string(getuid()) + " ", 0) == 0);
-  for (const char* file : {"cmdline", "comm", "maps", "limits", "cgroup", "environ", "statm", "wchan", "oom_score",
-                           "mountinfo", "io", "schedstat", "sched", "smaps_rollup", "auxv", "personality"})
+  for (const char* file :
+       {"cmdline", "comm", "maps", "limits", "cgroup", "environ", "statm", "wchan", "oom_score",
+        "mountinfo", "io", "schedstat", "sched", "smaps_rollup", "auxv", "personality"})
     say("%s readable %d", file, slurp(std::string("/proc/self/") + file).rfind("(E", 0) != 0);
   say("cmdline %s", strrchr(slurp("/proc/1/cmdline").c_str(), '/'));
   say("comm %s", slurp("/proc/1/comm").c_str());

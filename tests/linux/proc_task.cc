@@ -1,8 +1,8 @@
 // /proc/PID/task: listing, wrong owners, threads that come and go, comm and its writing.
-#include "harness.h"
-
 #include <dirent.h>
 #include <pthread.h>
+
+#include "harness.h"
 
 static std::string list(const std::string& path) {
   DIR* dir = opendir(path.c_str());
@@ -18,12 +18,15 @@ int main() {
     static Gate ready, go;
     pthread_t t[3];
     for (pthread_t& thread : t) {
-      pthread_create(&thread, nullptr, [](void*) -> void* {
-        prctl(PR_SET_NAME, ("t" + std::to_string(raw(SYS_gettid))).c_str());
-        ready.open();
-        go.pass();
-        return nullptr;
-      }, nullptr);
+      pthread_create(
+          &thread, nullptr,
+          [](void*) -> void* {
+            prctl(PR_SET_NAME, ("t" + std::to_string(raw(SYS_gettid))).c_str());
+            ready.open();
+            go.pass();
+            return nullptr;
+          },
+          nullptr);
       ready.pass();
     }
     say("%s", list("/proc/self/task").c_str());

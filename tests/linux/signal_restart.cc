@@ -1,7 +1,8 @@
-// Calls that a signal interrupts are restarted or not as on Linux, though their arguments carry pids.
-#include "harness.h"
-
+// Calls that a signal interrupts are restarted or not as on Linux, though their arguments carry
+// pids.
 #include <time.h>
+
+#include "harness.h"
 
 static volatile int handled;
 
@@ -33,7 +34,8 @@ int main() {
     SHOW(read(gate.fds[0], &c, 1));
     say("%s", reap(poker).c_str());
 
-    on_signal(SIGUSR1, [](int) { handled = handled + 1; }, SA_RESTART);
+    on_signal(
+        SIGUSR1, [](int) { handled = handled + 1; }, SA_RESTART);
     poker = spawn([&] {
       until_state(me, "S");
       kill(me, SIGUSR1);

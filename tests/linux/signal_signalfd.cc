@@ -1,7 +1,7 @@
 // signalfd: ssi_pid of kill, sigqueue, SIGCHLD and tgkill senders.
-#include "harness.h"
-
 #include <sys/signalfd.h>
+
+#include "harness.h"
 
 int main() {
   sigset_t set = signal_set({SIGUSR1, SIGUSR2, SIGCHLD});
@@ -10,8 +10,10 @@ int main() {
   auto next = [&](const char* what) {
     signalfd_siginfo info = {};
     MUST(read(fd, &info, sizeof info));
-    say("%s: %s ssi_pid %u ssi_status %d ssi_int %d", what, signal_name(static_cast<int>(info.ssi_signo)).c_str(),
-        info.ssi_pid, info.ssi_signo == SIGCHLD ? info.ssi_status : 0, info.ssi_signo == SIGCHLD ? 0 : info.ssi_int);
+    say("%s: %s ssi_pid %u ssi_status %d ssi_int %d", what,
+        signal_name(static_cast<int>(info.ssi_signo)).c_str(), info.ssi_pid,
+        info.ssi_signo == SIGCHLD ? info.ssi_status : 0,
+        info.ssi_signo == SIGCHLD ? 0 : info.ssi_int);
   };
   kill(getpid(), SIGUSR1);
   next("itself");

@@ -1,8 +1,8 @@
 // timer_create with SIGEV_SIGNAL and SIGEV_THREAD_ID, whose target is a thread's number.
-#include "harness.h"
-
 #include <pthread.h>
 #include <time.h>
+
+#include "harness.h"
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -26,7 +26,8 @@ static void run(const char* what, int notify, long tid) {
   itimerspec once = {{0, 0}, {0, 1000000}};
   MUST(timer_settime(timer, 0, &once, nullptr));
   while (!handler_tid) sched_yield();
-  say("%s: handled by %ld %s value %d", what, handler_tid, si_code_text(handler_code), handler_value);
+  say("%s: handled by %ld %s value %d", what, handler_tid, si_code_text(handler_code),
+      handler_value);
   timer_delete(timer);
 }
 
@@ -40,12 +41,15 @@ int main() {
   static long tid;
   pthread_t t;
   run("process", SIGEV_SIGNAL, 0);
-  pthread_create(&t, nullptr, [](void*) -> void* {
-    tid = raw(SYS_gettid);
-    ready.open();
-    go.pass();
-    return nullptr;
-  }, nullptr);
+  pthread_create(
+      &t, nullptr,
+      [](void*) -> void* {
+        tid = raw(SYS_gettid);
+        ready.open();
+        go.pass();
+        return nullptr;
+      },
+      nullptr);
   ready.pass();
   run("this thread", SIGEV_THREAD_ID, raw(SYS_gettid));
   run("another thread", SIGEV_THREAD_ID, tid);

@@ -35,8 +35,8 @@ int main() {
   say("%s", reap(child).c_str());
   sigset_t pending;
   sigpending(&pending);
-  say("pending USR1 %d USR2 %d CHLD %d", sigismember(&pending, SIGUSR1), sigismember(&pending, SIGUSR2),
-      sigismember(&pending, SIGCHLD));
+  say("pending USR1 %d USR2 %d CHLD %d", sigismember(&pending, SIGUSR1),
+      sigismember(&pending, SIGUSR2), sigismember(&pending, SIGCHLD));
   wait_for({SIGUSR2});
   wait_for({SIGCHLD});
   sigset_t set = signal_set({SIGUSR1});
@@ -45,7 +45,8 @@ int main() {
   SHOW(sigtimedwait(&set, &info, &zero));
   SHOW(sigtimedwait(&set, &info, &bad));
   // Another signal's handler interrupts it.
-  on_signal(SIGALRM, [](int) {}, SA_RESTART);
+  on_signal(
+      SIGALRM, [](int) {}, SA_RESTART);
   child = spawn([&] {
     until_state(me, "S");
     kill(me, SIGALRM);

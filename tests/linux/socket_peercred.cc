@@ -1,8 +1,8 @@
 // SO_PEERCRED's pid: socketpair, connect and listen, and across a fork.
-#include "harness.h"
-
 #include <sys/un.h>
 #include <time.h>
+
+#include "harness.h"
 
 static void peer(const char* what, int fd) {
   ucred credentials = {-5, 0, 0};
@@ -10,7 +10,8 @@ static void peer(const char* what, int fd) {
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
     say("%s: %s", what, errno_name(errno));
   else
-    say("%s: pid %d uid right %d length %u", what, credentials.pid, credentials.uid == geteuid(), length);
+    say("%s: pid %d uid right %d length %u", what, credentials.pid, credentials.uid == geteuid(),
+        length);
 }
 
 int main() {
@@ -22,22 +23,24 @@ int main() {
 
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
-    snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "warren-peercred-%ld-%lx", static_cast<long>(time(nullptr)),
-             arg(&pair));
+    snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "warren-peercred-%ld-%lx",
+             static_cast<long>(time(nullptr)), arg(&pair));
     int listener = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
     peer("unconnected", listener);
     MUST(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address));
     MUST(listen(listener, 5));
     peer("listening", listener);
-    Gate go;
+    Gate go, said;
     pid_t client = spawn([&] {
       int s = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
       MUST(connect(s, reinterpret_cast<sockaddr*>(&address), sizeof address));
       peer("client sees the listener", s);
+      said.open();
       go.close_writer();
       go.pass();
     });
     int s = MUST(accept(listener, nullptr, nullptr));
+    said.pass();
     say("client is %d", client);
     peer("server sees the client", s);
     go.open();

@@ -1,7 +1,7 @@
 // CLONE_CHILD_CLEARTID in a thread made by hand: the word holds its number, then zero, with a wake.
-#include "harness.h"
-
 #include <linux/futex.h>
+
+#include "harness.h"
 
 static int word, seen_word, seen_parent_word, parent_word;
 static long seen_tid;
@@ -20,10 +20,11 @@ int main() {
     word = -1;
     parent_word = -1;
     // libc's clone wrapper sets up no TLS of its own here, and the body uses none.
-    int tid = clone(body, stack + 65536,
-                    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                        CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID,
-                    nullptr, &parent_word, nullptr, &word);
+    int tid =
+        clone(body, stack + 65536,
+              CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                  CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID,
+              nullptr, &parent_word, nullptr, &word);
     if (tid < 0) {
       say("clone: %s", errno_name(errno));
       return 1;

@@ -15,14 +15,16 @@ static int body(void* p) {
 }
 
 int main() {
-  on_signal(SIGURG, [](int) { handled_by = raw(SYS_gettid); }, SA_RESTART);
+  on_signal(
+      SIGURG, [](int) { handled_by = raw(SYS_gettid); }, SA_RESTART);
   int index[4] = {0, 1, 2, 3}, returned[4];
   for (int i = 0; i < 4; i++) {
-    char* stack = static_cast<char*>(mmap(nullptr, 65536, PROT_READ | PROT_WRITE,
-                                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    returned[i] = clone(body, stack + 65536,
-                        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SYSVSEM | CLONE_THREAD,
-                        &index[i]);
+    char* stack = static_cast<char*>(
+        mmap(nullptr, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    returned[i] =
+        clone(body, stack + 65536,
+              CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SYSVSEM | CLONE_THREAD,
+              &index[i]);
     while (!ran[i]) sched_yield();
     say("clone %d gettid %ld", returned[i], tids[i]);
   }

@@ -1,8 +1,8 @@
 // Thread numbers: gettid, getpid in threads, pthread's own, the task directory, join and reuse.
-#include "harness.h"
-
 #include <dirent.h>
 #include <pthread.h>
+
+#include "harness.h"
 
 static std::string tasks(const std::string& path) {
   std::string out;
@@ -28,15 +28,18 @@ int main() {
     pthread_t threads[8];
     for (int i = 0; i < 8; i++) {
       args[i] = {&shared, i};
-      pthread_create(&threads[i], nullptr, [](void* p) -> void* {
-        Arg* a = static_cast<Arg*>(p);
-        say("thread %d: gettid %ld getpid %d getppid %d getpgrp %d", a->index, raw(SYS_gettid), getpid(),
-            getppid(), getpgrp());
-        a->shared->tid[a->index] = static_cast<int>(raw(SYS_gettid));
-        a->shared->ready.open();
-        a->shared->go.pass();
-        return nullptr;
-      }, &args[i]);
+      pthread_create(
+          &threads[i], nullptr,
+          [](void* p) -> void* {
+            Arg* a = static_cast<Arg*>(p);
+            say("thread %d: gettid %ld getpid %d getppid %d getpgrp %d", a->index, raw(SYS_gettid),
+                getpid(), getppid(), getpgrp());
+            a->shared->tid[a->index] = static_cast<int>(raw(SYS_gettid));
+            a->shared->ready.open();
+            a->shared->go.pass();
+            return nullptr;
+          },
+          &args[i]);
       ready.pass();
     }
     say("tasks: %s", tasks("/proc/self/task").c_str());
@@ -59,13 +62,16 @@ int main() {
     in_child("after the threads", [] { SHOW(getpid()); });
     // A fork by a thread: the child is a process with one thread.
     pthread_t t;
-    pthread_create(&t, nullptr, [](void*) -> void* {
-      in_child("forked by a thread", [] {
-        say("gettid %ld getpid %d getppid %d tasks %s", raw(SYS_gettid), getpid(), getppid(),
-            tasks("/proc/self/task").c_str());
-      });
-      return nullptr;
-    }, nullptr);
+    pthread_create(
+        &t, nullptr,
+        [](void*) -> void* {
+          in_child("forked by a thread", [] {
+            say("gettid %ld getpid %d getppid %d tasks %s", raw(SYS_gettid), getpid(), getppid(),
+                tasks("/proc/self/task").c_str());
+          });
+          return nullptr;
+        },
+        nullptr);
     pthread_join(t, nullptr);
   });
 }

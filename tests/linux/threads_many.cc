@@ -1,11 +1,11 @@
 // timeout: 60
 // Two hundred threads at once, each with a number of its own.
-#include "harness.h"
-
 #include <pthread.h>
 
 #include <set>
 #include <vector>
+
+#include "harness.h"
 
 int main() {
   static pthread_barrier_t barrier;
@@ -14,12 +14,15 @@ int main() {
   for (int round = 0; round < 2; round++) {
     std::vector<pthread_t> threads(200);
     for (int i = 0; i < 200; i++)
-      pthread_create(&threads[static_cast<size_t>(i)], nullptr, [](void* p) -> void* {
-        *static_cast<long*>(p) = raw(SYS_gettid);
-        pthread_barrier_wait(&barrier);
-        pthread_barrier_wait(&barrier);
-        return nullptr;
-      }, &tids[i]);
+      pthread_create(
+          &threads[static_cast<size_t>(i)], nullptr,
+          [](void* p) -> void* {
+            *static_cast<long*>(p) = raw(SYS_gettid);
+            pthread_barrier_wait(&barrier);
+            pthread_barrier_wait(&barrier);
+            return nullptr;
+          },
+          &tids[i]);
     pthread_barrier_wait(&barrier);
     std::set<long> distinct(tids, tids + 200);
     long low = *distinct.begin(), high = *distinct.rbegin();

@@ -1,7 +1,7 @@
 // Robust mutexes: the owner's thread ends, the owner's process is killed, the owner execs.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 static pthread_mutex_t* shared_mutex() {
   auto* mutex = static_cast<pthread_mutex_t*>(
@@ -28,10 +28,13 @@ static void lock_after(const char* what, pthread_mutex_t* mutex) {
 int main() {
   pthread_mutex_t* mutex = shared_mutex();
   pthread_t t;
-  pthread_create(&t, nullptr, [](void* p) -> void* {
-    pthread_mutex_lock(static_cast<pthread_mutex_t*>(p));
-    return nullptr;
-  }, mutex);
+  pthread_create(
+      &t, nullptr,
+      [](void* p) -> void* {
+        pthread_mutex_lock(static_cast<pthread_mutex_t*>(p));
+        return nullptr;
+      },
+      mutex);
   pthread_join(t, nullptr);
   lock_after("thread ended", mutex);
 
@@ -54,10 +57,13 @@ int main() {
   Gate waiting;
   holder = spawn([&] {
     pthread_t inner;
-    pthread_create(&inner, nullptr, [](void* p) -> void* {
-      pthread_mutex_lock(static_cast<pthread_mutex_t*>(p));
-      for (;;) pause();
-    }, mutex);
+    pthread_create(
+        &inner, nullptr,
+        [](void* p) -> void* {
+          pthread_mutex_lock(static_cast<pthread_mutex_t*>(p));
+          for (;;) pause();
+        },
+        mutex);
     for (;;) {
       if (pthread_mutex_trylock(mutex) == EBUSY) break;
       pthread_mutex_unlock(mutex);

@@ -1,8 +1,8 @@
 // Job control on a pty: controlling terminal, foreground groups, Ctrl-Z, Ctrl-C, SIGTTIN, SIGTTOU.
-#include "harness.h"
-
 #include <pty.h>
 #include <termios.h>
+
+#include "harness.h"
 
 int main() {
   int master, slave;

@@ -1,8 +1,8 @@
 // Sessions and terminals: TIOCNOTTY, hang-up at the leader's end, /dev/tty, another's terminal.
-#include "harness.h"
-
 #include <pty.h>
 #include <termios.h>
+
+#include "harness.h"
 
 static volatile int hups, conts, hup_pid;
 
@@ -21,7 +21,8 @@ int main() {
       siginfo_t info = {};
       int sig = sigwaitinfo(&set, &info);
       after.pass();
-      say("job: %s si_pid %d %s", signal_name(sig).c_str(), info.si_pid, si_code_text(info.si_code));
+      say("job: %s si_pid %d %s", signal_name(sig).c_str(), info.si_pid,
+          si_code_text(info.si_code));
       say("job: /dev/tty %s", open("/dev/tty", O_RDWR) < 0 ? errno_name(errno) : "open");
       SHOW(getsid(0));
       go.open();
@@ -80,7 +81,7 @@ int main() {
   // An orphaned group with a stopped member gets SIGHUP and SIGCONT.
   in_child("newly orphaned group", [] {
     MUST(setsid());
-    static Gate told;
+    static Gate told, parent_gone;
     pid_t middle = spawn([] {
       pid_t job = spawn([] {
         setpgid(0, 0);
@@ -91,6 +92,7 @@ int main() {
         on_signal(SIGCONT, [](int) { conts = conts + 1; });
         raise(SIGSTOP);
         while (!hups || !conts) sched_yield();
+        parent_gone.pass();
         say("hups %d conts %d si_pid %d", hups, conts, hup_pid);
         told.open();
         _exit(0);
@@ -99,6 +101,7 @@ int main() {
       say("%s", reap(job, WUNTRACED).c_str());
     });
     say("%s", reap(middle).c_str());
+    parent_gone.open();
     told.pass();
   });
   say("%s", reap(-1).c_str());

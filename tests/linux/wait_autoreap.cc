@@ -14,7 +14,8 @@ int main() {
   go.close_both();
   say("wait for all of %d %d: %s", first, second, reap(-1).c_str());
 
-  on_signal(SIGCHLD, [](int) { signals = signals + 1; }, SA_NOCLDWAIT);
+  on_signal(
+      SIGCHLD, [](int) { signals = signals + 1; }, SA_NOCLDWAIT);
   pid = spawn([] { _exit(1); });
   for (;;) {
     int status;

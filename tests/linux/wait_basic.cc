@@ -55,7 +55,8 @@ int main() {
   pid_t c = spawn([] { _exit(4); });
   int status;
   SHOW(wait4(c, &status, 0, &usage));
-  say("%s, rusage filled %d", status_text(status).c_str(), usage.ru_maxrss > 0 && usage.ru_utime.tv_sec == 0);
+  say("%s, rusage filled %d", status_text(status).c_str(),
+      usage.ru_maxrss > 0 && usage.ru_utime.tv_sec == 0);
   c = spawn([] { raise(SIGTERM); });
   SHOW(wait4(-1, &status, 0, nullptr));
   say("%s", status_text(status).c_str());

@@ -10,7 +10,8 @@ int main() {
     for (int restart : {0, SA_RESTART}) {
       for (bool by_waitid : {false, true}) {
         handled = 0;
-        on_signal(SIGUSR1, [](int) { handled = handled + 1; }, restart);
+        on_signal(
+            SIGUSR1, [](int) { handled = handled + 1; }, restart);
         Gate go;
         pid_t child = spawn([&] {
           go.close_writer();
@@ -32,9 +33,12 @@ int main() {
         say("%s restart %d: %d %s handled %d", by_waitid ? "waitid" : "wait4", restart != 0, r,
             r < 0 ? errno_name(errno) : "", handled);
         if (!restart) go.open();
-        if (r < 0) say("then %s", reap(child).c_str());
-        else if (by_waitid) say("si_pid %d status %d", info.si_pid, info.si_status);
-        else say("%s", status_text(status).c_str());
+        if (r < 0)
+          say("then %s", reap(child).c_str());
+        else if (by_waitid)
+          say("si_pid %d status %d", info.si_pid, info.si_status);
+        else
+          say("%s", status_text(status).c_str());
         say("%s", reap(poker).c_str());
         go.close_both();
       }

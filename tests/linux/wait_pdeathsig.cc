@@ -1,7 +1,7 @@
 // PR_SET_PDEATHSIG: at the parent's end, by thread, cleared by fork, kept over exec; si_pid.
-#include "harness.h"
-
 #include <pthread.h>
+
+#include "harness.h"
 
 static int pdeathsig() {
   int value = -1;
@@ -48,15 +48,18 @@ int main() {
     static Gate armed;
     pthread_t t;
     static pid_t child;
-    pthread_create(&t, nullptr, [](void*) -> void* {
-      child = spawn([] {
-        MUST(prctl(PR_SET_PDEATHSIG, SIGTERM));
-        armed.open();
-        for (;;) pause();
-      });
-      armed.pass();
-      return nullptr;
-    }, nullptr);
+    pthread_create(
+        &t, nullptr,
+        [](void*) -> void* {
+          child = spawn([] {
+            MUST(prctl(PR_SET_PDEATHSIG, SIGTERM));
+            armed.open();
+            for (;;) pause();
+          });
+          armed.pass();
+          return nullptr;
+        },
+        nullptr);
     pthread_join(t, nullptr);
     say("%s", reap(child).c_str());
   });

@@ -15,7 +15,8 @@ static void show(const char* what, int options) {
   if (waitid(P_ALL, 0, &info, options) < 0)
     say("%s: %s", what, errno_name(errno));
   else
-    say("%s: si_pid %d %s %d", what, info.si_pid, info.si_pid ? chld_code(info.si_code) : "", info.si_status);
+    say("%s: si_pid %d %s %d", what, info.si_pid, info.si_pid ? chld_code(info.si_code) : "",
+        info.si_status);
 }
 
 int main() {
@@ -24,7 +25,8 @@ int main() {
     for (;;) pause();
   });
   for (int sig : {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU}) {
-    // Only SIGSTOP stops a process whose group is orphaned; the others need a parent in its session.
+    // Only SIGSTOP stops a process whose group is orphaned; the others need a parent in its
+    // session.
     MUST(kill(pid, sig));
     if (sig != SIGSTOP) {
       until_state(pid, "S");
@@ -86,7 +88,8 @@ int main() {
   }
 
   // SA_NOCLDSTOP: no signal for stops, one for the end.
-  on_signal(SIGCHLD, [](int) {}, SA_NOCLDSTOP);
+  on_signal(
+      SIGCHLD, [](int) {}, SA_NOCLDSTOP);
   pid = spawn([] {
     for (;;) pause();
   });

@@ -78,7 +78,8 @@ int main() {
   in_child("exec", [] {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     execl("/bin/sh", "sh", "-c",
-          "echo me $$; (sh -c 'sh -c \"read x < /tmp/nonexistent; exit 0\" & exit 0' 2>/dev/null); wait; echo done",
+          "echo me $$; (sh -c 'sh -c \"read x < /tmp/nonexistent; exit 0\" & exit 0' 2>/dev/null); "
+          "wait; echo done",
           nullptr);
   });
 }

@@ -10,8 +10,8 @@ static void show(const char* what, idtype_t type, id_t id, int options) {
   else if (info.si_pid == 0)
     say("%s: %d, nothing, si_signo %d", what, r, info.si_signo);
   else
-    say("%s: %d, signo %d si_pid %d si_status %d %s", what, r, info.si_signo, info.si_pid, info.si_status,
-        chld_code(info.si_code));
+    say("%s: %d, signo %d si_pid %d si_status %d %s", what, r, info.si_signo, info.si_pid,
+        info.si_status, chld_code(info.si_code));
 }
 
 int main() {
