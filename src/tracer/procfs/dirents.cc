@@ -149,7 +149,7 @@ Result<std::vector<char>> list_threads(int dirfd, int host_tgid, size_t size, Di
   for (int64_t position = start; position < kFirstThread && !full; ++position) {
     struct stat st;
     const char* name = dots[position];
-    if (::fstatat(dirfd, name, &st, 0) != 0) return Errno{errno};
+    if (::fstatat(dirfd, name, &st, 0) != 0) return Errno{ENOENT};
     full = !out.add({st.st_ino, position + 1, DT_DIR, name});
   }
   for (const int vnr : threads) {

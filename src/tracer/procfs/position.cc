@@ -71,6 +71,11 @@ Result<Position> Position::of_descriptor(int fd) {
     text.remove_suffix(kDeleted.size());
     position.gone_ = true;
   }
+  // Not every directory of a process that is gone says so by its name, but nothing is found in it.
+  struct stat self;
+  if (S_ISDIR(st.st_mode) && ::fstatat(fd, ".", &self, 0) != 0 &&
+      (errno == ESRCH || errno == ENOENT))
+    position.gone_ = true;
   std::string_view rest = below_mount(text);
   while (!rest.empty()) {
     const size_t end = std::min(rest.find('/'), rest.size());
