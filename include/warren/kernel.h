@@ -36,7 +36,7 @@ struct NamespaceArgs {
 };
 
 struct AdoptArgs {
-  // With pin_level0: the task's number at level 0, > 0. Without: 0 (or the number wanted).
+  // With pin_level0: the task's number at level 0, > 0. Without: ignored.
   Nr level0 = 0;
   // Null: those of a new session that it leads itself.
   Ref<Pid> pgid;
@@ -117,6 +117,9 @@ class Kernel {
   Ref<Task> find_task(const PidNamespace& ns, Nr tid) const;
   // The process whose id (getpid(2)) is `tgid`; zombies until reaped.
   Ref<ThreadGroup> find_group(const PidNamespace& ns, Nr tgid) const;
+  // The process with the smallest number (getpid(2)) at or above `at_least`, zombies included; 0 when
+  // there is none. For listing a namespace in order, a bit at a time. (writer lock)
+  Nr next_group(const PidNamespace& ns, Nr at_least) const;
   // Members of the process group or session (types kPgid, kSid), oldest first. (writer lock)
   std::vector<Ref<ThreadGroup>> members(const Pid& pid, PidType type) const;
 
@@ -124,7 +127,8 @@ class Kernel {
 
   // Finds or makes the Pid that exists at level 0 only, for a process group or session of the host
   // that guests sit in. It is forgotten when the last process leaves it, or, never used, with the
-  // last reference. EINVAL: level0 < 1. ENOMEM.
+  // last reference. EINVAL: level0 < 1. EBUSY: the number
+  // is reserved for a task. ENOMEM.
   Result<Ref<Pid>> host_pid(Nr level0);
   // The first task of a container, with no parent (getppid(2) gives 0): joins `ns`, or becomes its
   // init with number 1. It also becomes init of those namespaces above that are still empty.

@@ -24,10 +24,34 @@ struct ForkReservation::State {
   PidImpl* pid;       // the only reference, as are the two below
   TaskImpl* task;
   GroupImpl* group;  // null for a thread
-  bool clone_parent;
-  int exit_signal;
+  // The parent's process group and session: their numbers stay, even if the parent is reaped before
+  // the child is published. References; null for a thread.
+  PidImpl* pgrp = nullptr;
+  PidImpl* session = nullptr;
+  bool clone_parent = false;
+  int exit_signal = 0;
+
+  void pin_groups() {
+    const GroupImpl* creator = parent->thread_group;
+    pgrp = creator->pgrp.load(std::memory_order_relaxed);
+    session = creator->session.load(std::memory_order_relaxed);
+    for (PidImpl* pin : {pgrp, session}) {
+      pin->acquire();
+      ++pin->pins;
+    }
+  }
+  // Lets go of the numbers that nothing else uses; the references remain until drop().
+  void unpin_groups(Core& from) WARREN_REQUIRES(from.tasklist) {
+    if (pgrp == nullptr) return;
+    --pgrp->pins;
+    --session->pins;
+    from.free_if_unused(pgrp);
+    if (session != pgrp) from.free_if_unused(session);
+  }
 
   void drop() {
+    if (pgrp != nullptr) pgrp->release();
+    if (session != nullptr) session->release();
     if (task != nullptr) task->release();
     if (group != nullptr) group->release();
     if (pid != nullptr) pid->release();
@@ -53,9 +77,11 @@ void ForkReservation::cancel() {
   State* state = std::exchange(state_, nullptr);
   if (state == nullptr) return;
   {
-    Core::Writer lock(*state->core);
-    state->core->cancel_numbers(state->pid);
-    --state->core->open_reservations;
+    Core& core = *state->core;
+    Core::Writer lock(core);
+    core.cancel_numbers(state->pid);
+    state->unpin_groups(core);
+    --core.open_reservations;
   }
   state->drop();
   delete state;
@@ -90,10 +116,11 @@ int check_flags(const TaskImpl* parent, const ForkArgs& args) {
 
 Result<ForkReservation> Kernel::reserve_fork(Task& parent_task, const ForkArgs& args) {
   TaskImpl* parent = impl(&parent_task);
-  std::unique_ptr<ForkReservation::State> state(
-      new (std::nothrow) ForkReservation::State{core_.get(), parent, nullptr, nullptr, nullptr,
-                                                nullptr, args.clone_parent, args.exit_signal});
+  std::unique_ptr<ForkReservation::State> state(new (std::nothrow) ForkReservation::State{
+      core_.get(), parent, nullptr, nullptr, nullptr, nullptr});
   if (state == nullptr) return Errno{ENOMEM};
+  state->clone_parent = args.clone_parent;
+  state->exit_signal = args.exit_signal;
   int error = 0;
   {
     Core::Writer lock(*core_);
@@ -122,7 +149,10 @@ Result<ForkReservation> Kernel::reserve_fork(Task& parent_task, const ForkArgs& 
         error = ENOMEM;
       }
     }
-    if (error == 0) ++core_->open_reservations;
+    if (error == 0) {
+      ++core_->open_reservations;
+      if (!args.thread) state->pin_groups();
+    }
   }
   if (error != 0) {
     state->drop();
@@ -170,10 +200,13 @@ Ref<Task> Kernel::publish_fork(ForkReservation&& reservation, Nr level0) {
       }
     } else {
       GroupImpl* creator = state->parent->thread_group;
-      core_->set_pgrp(group, creator->pgrp.load(std::memory_order_relaxed));
-      core_->set_session(group, creator->session.load(std::memory_order_relaxed));
+      const bool gone = creator->life.load(std::memory_order_relaxed) == GroupState::kDead;
+      core_->set_pgrp(group, gone ? state->pgrp : creator->pgrp.load(std::memory_order_relaxed));
+      core_->set_session(group,
+                         gone ? state->session : creator->session.load(std::memory_order_relaxed));
+      state->unpin_groups(*core_);
       GroupImpl* father = creator;
-      if (state->clone_parent) {
+      if (state->clone_parent && !gone) {
         father = creator->father.load(std::memory_order_relaxed);
         // clone(2): with CLONE_PARENT the signal is that of the caller's own process.
         state->exit_signal = creator->end_signal.load(std::memory_order_relaxed);
@@ -201,6 +234,7 @@ Result<Ref<Task>> Kernel::adopt(PidNamespace& target, const AdoptArgs& args) {
   int error = 0;
   {
     Core::Writer lock(*core_);
+    if (ns->disabled.load(std::memory_order_relaxed)) return Errno{ENOMEM};
     if (args.as_init && ns->had_init.load(std::memory_order_relaxed)) return Errno{EEXIST};
     const bool spare =
         core_->nodes.reserve((core_->open_reservations + 1) * kernel::PidAllocator::kMaxDepth);

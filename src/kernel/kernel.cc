@@ -62,6 +62,16 @@ Ref<ThreadGroup> Kernel::find_group(const PidNamespace& ns, Nr tgid) const {
   return group != nullptr && group->try_acquire() ? Ref<ThreadGroup>::adopt(group) : nullptr;
 }
 
+Nr Kernel::next_group(const PidNamespace& ns, Nr at_least) const {
+  MutexLock lock(core_->tasklist);
+  Nr nr = 0;
+  for (Nr from = at_least;; from = nr + 1) {
+    const PidImpl* pid = impl(&ns)->numbers.next(from, &nr);
+    if (pid == nullptr) return 0;
+    if (pid->group.load(std::memory_order_relaxed) != nullptr) return nr;
+  }
+}
+
 namespace {
 
 NamespaceSnapshot describe(NamespaceImpl& ns) {

@@ -91,6 +91,7 @@ void Core::retire_array(PidImpl* pid, NumberArray* array) {
   if (array == pid->built_in()) return;  // goes with the Pid
   array->retired_next = retired_arrays_;
   retired_arrays_ = array;
+  retired_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Core::retire(const RefCounted* object) {
@@ -123,12 +124,13 @@ void Core::collect() {
       nodes.destroy(dead_nodes);
       dead_nodes = next;
     }
+    std::uint32_t count = 0;
     while (dead_arrays != nullptr) {
       NumberArray* next = dead_arrays->retired_next;
       delete_array(dead_arrays);
       dead_arrays = next;
+      ++count;
     }
-    std::uint32_t count = 0;
     while (dead != nullptr) {
       RefCounted* next = dead->retired_next_;
       destroy(dead);

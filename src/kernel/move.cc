@@ -29,14 +29,14 @@ struct Renumbering {
 // Numbers for all threads of a process below the level `kept`, or none of them.
 class Plan {
  public:
-  Plan(Core& core, GroupImpl* group, NamespaceImpl* target, int kept)
-      : core_(core), group_(group), target_(target), kept_(kept) {}
+  Plan(GroupImpl* group, NamespaceImpl* target, int kept)
+      : group_(group), target_(target), kept_(kept) {}
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
   ~Plan() = default;
 
   // 0, EAGAIN or ENOMEM; then nothing is taken.
-  int prepare() WARREN_REQUIRES(core_.tasklist) {
+  int prepare(Core& core) WARREN_REQUIRES(core.tasklist) {
     try {
       threads_.reserve(static_cast<std::size_t>(group_->nr_threads()) + 1);
     } catch (const std::bad_alloc&) {
@@ -44,22 +44,22 @@ class Plan {
     }
     int error = 0;
     for (TaskImpl& task : group_->thread_list) {
-      error = renumber(task);
+      error = renumber(core, task);
       if (error != 0) break;
     }
-    if (error != 0) undo();
+    if (error != 0) undo(core);
     return error;
   }
 
   // Readers see the new numbers; the old ones that are left are free. Never fails.
-  void commit() WARREN_REQUIRES(core_.tasklist) {
+  void commit(Core& core) WARREN_REQUIRES(core.tasklist) {
     for (const Renumbering& thread : threads_) {
       PidImpl* pid = thread.task->identity.load(std::memory_order_relaxed);
       NumberArray* old = pid->tuple.load(std::memory_order_relaxed);
       NamespaceImpl* left = old->upids()[old->level].ns;
-      core_.count_task(left, -1);
+      core.count_task(left, -1);
       for (int i = kept_ + 1; i <= old->level; ++i) {
-        old->upids()[i].ns->numbers.release(old->upids()[i].nr, core_.nodes);
+        old->upids()[i].ns->numbers.release(old->upids()[i].nr, core.nodes);
       }
       target_->acquire();
       pid->tuple.store(thread.array, std::memory_order_release);
@@ -67,17 +67,17 @@ class Plan {
         const Upid& upid = thread.array->upids()[i];
         upid.ns->numbers.publish(upid.nr, pid);
       }
-      core_.count_task(target_, 1);
+      core.count_task(target_, 1);
       store_ref(thread.task->ns_for_children, target_);
-      core_.retire_array(pid, old);
+      core.retire_array(pid, old);
       left->release();
     }
   }
 
  private:
-  int renumber(TaskImpl& task) WARREN_REQUIRES(core_.tasklist) {
+  int renumber(Core& core, TaskImpl& task) WARREN_REQUIRES(core.tasklist) {
     const NumberArray* old = task.identity.load(std::memory_order_relaxed)->array();
-    NumberArray* array = core_.new_array(target_->depth);
+    NumberArray* array = core.new_array(target_->depth);
     if (array == nullptr) return ENOMEM;
     threads_.push_back(Renumbering{&task, array});
     NamespaceImpl* ns = target_;
@@ -88,28 +88,27 @@ class Plan {
       Upid& upid = array->upids()[i];
       // The number it had at that level, or in its old namespace when it had none so deep.
       const Nr wish = old->upids()[i <= old->level ? i : old->level].nr;
-      if (upid.ns->numbers.take(wish, core_.nodes) == 0) {
+      if (upid.ns->numbers.take(wish, core.nodes) == 0) {
         upid.nr = wish;
         continue;
       }
-      const Nr given = upid.ns->numbers.allocate(core_.nodes);
+      const Nr given = upid.ns->numbers.allocate(core.nodes);
       if (given <= 0) return given < 0 ? ENOMEM : EAGAIN;
       upid.nr = given;
     }
     return 0;
   }
 
-  void undo() WARREN_REQUIRES(core_.tasklist) {
+  void undo(Core& core) WARREN_REQUIRES(core.tasklist) {
     for (const Renumbering& thread : threads_) {
       for (int i = kept_ + 1; i <= thread.array->level; ++i) {
         const Upid& upid = thread.array->upids()[i];
-        if (upid.nr != 0) upid.ns->numbers.release(upid.nr, core_.nodes);
+        if (upid.nr != 0) upid.ns->numbers.release(upid.nr, core.nodes);
       }
-      core_.delete_array(thread.array);
+      core.delete_array(thread.array);
     }
   }
 
-  Core& core_;
   GroupImpl* const group_;
   NamespaceImpl* const target_;
   const int kept_;
@@ -165,9 +164,9 @@ Result<Nr> Kernel::grow(ThreadGroup& which) {
   NamespaceImpl* ns = core_->new_namespace(active, 0, active->numbers.pid_max());
   if (ns == nullptr) return Errno{ENOMEM};
   Ref<PidNamespace> hold = Ref<PidNamespace>::adopt(ns);
-  Plan plan(*core_, group, ns, active->depth);
-  if (int error = plan.prepare()) return Errno{error};
-  plan.commit();
+  Plan plan(group, ns, active->depth);
+  if (int error = plan.prepare(*core_)) return Errno{error};
+  plan.commit(*core_);
   core_->found_namespaces(group);
   return group->identity->nr(ns);
 }
@@ -187,9 +186,9 @@ Result<void> Kernel::move(ThreadGroup& which, PidNamespace& target) {
   if (ns->disabled.load(std::memory_order_relaxed)) return Errno{ENOMEM};
   const bool founded = ns->child_reaper.load(std::memory_order_relaxed) != nullptr;
   if (!founded && !(core_->pinned && ns == core_->root)) return Errno{ENOMEM};
-  Plan plan(*core_, group, ns, kept);
-  if (int error = plan.prepare()) return Errno{error};
-  plan.commit();
+  Plan plan(group, ns, kept);
+  if (int error = plan.prepare(*core_)) return Errno{error};
+  plan.commit(*core_);
   core_->moved = true;
   return {};
 }

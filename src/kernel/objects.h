@@ -60,7 +60,7 @@ class PidImpl final : public Pid {
   bool unused() const {
     return task.load(std::memory_order_relaxed) == nullptr &&
            group.load(std::memory_order_relaxed) == nullptr && pgid_members.empty() &&
-           sid_members.empty();
+           sid_members.empty() && pins == 0;
   }
   static std::size_t bytes(int level) { return sizeof(PidImpl) + NumberArray::bytes(level); }
 
@@ -71,6 +71,7 @@ class PidImpl final : public Pid {
   // Guarded.
   List<GroupImpl> pgid_members;
   List<GroupImpl> sid_members;
+  int pins = 0;                    // reservations whose child will be in this group or session
   bool freed_while_dying = false;  // its numbers were freed after its last reference went
 };
 
