@@ -51,7 +51,8 @@ int main() {
   in_child("segfault in a thread", [] {
     rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
-    thread([] { *reinterpret_cast<volatile int*>(8) = 1; });
+    static volatile int* volatile nowhere = reinterpret_cast<volatile int*>(uintptr_t{8});
+    thread([] { *nowhere = 1; });
     for (;;) pause();
   });
   // A process whose leader is gone is not waitable before its last thread is.
