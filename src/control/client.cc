@@ -1,5 +1,7 @@
 #include "control/client.h"
 
+#include <sys/socket.h>
+
 #include "control/runtime_dir.h"
 #include "control/view.h"
 
@@ -44,8 +46,7 @@ Result<ContainerInfo> Client::info(Refusal* refusal) {
 }
 
 Result<void> Client::kill(const std::string& ns, int nr, int signal, Refusal* refusal) {
-  auto reply =
-      ask({{"op", "kill"}, {"ns", ns}, {"nr", nr}, {"signal", signal}}, {}, {}, refusal);
+  auto reply = ask({{"op", "kill"}, {"ns", ns}, {"nr", nr}, {"signal", signal}}, {}, {}, refusal);
   if (!reply) return reply.error();
   return {};
 }
@@ -100,8 +101,10 @@ Result<std::optional<ExecEnd>> Client::receive_end() {
   // The end may have come together with the reply to exec.
   auto end = next_end();
   if (!end || *end) return end;
-  auto more = reader_.receive(socket_.get());
-  if (!more && more.error_code() == EINTR) return std::optional<ExecEnd>();
+  auto more = reader_.receive(socket_.get(), MSG_DONTWAIT);
+  if (!more && (more.error_code() == EAGAIN || more.error_code() == EINTR)) {
+    return std::optional<ExecEnd>();
+  }
   if (!more) return more.error();
   if (!*more) return Errno{ECONNRESET};
   return next_end();

@@ -43,8 +43,8 @@ class Client {
   Result<ExecStarted> exec(const ExecCommand& command, Refusal* refusal);
   Result<void> signal_exec(int signal);
 
-  // Reads what the supervisor has sent; call when socket() is readable. nullopt: not ended yet.
-  // ECONNRESET: the supervisor is gone.
+  // Reads what the supervisor has sent, without waiting; call it once after exec(), and whenever
+  // socket() is readable. nullopt: not ended yet. ECONNRESET: the supervisor is gone.
   Result<std::optional<ExecEnd>> receive_end();
   int socket() const { return socket_.get(); }
 

@@ -127,9 +127,9 @@ void Connection::do_exec(Message message) {
     request.stdio[which[i]] = std::move(message.fds[i]);
   }
   exec_asked_ = true;
-  auto started = handler_.exec(
-      peer_, std::move(request),
-      [mailbox = mailbox_, id = id_](ExecEnd end) { mailbox->post(id, end); });
+  auto started =
+      handler_.exec(peer_, std::move(request),
+                    [mailbox = mailbox_, id = id_](ExecEnd end) { mailbox->post(id, end); });
   if (!started) {
     exec_asked_ = false;
     return reply_error(started.error(), started.error_code() == ESRCH ? "namespace" : "program");
@@ -154,8 +154,7 @@ void Connection::do_kill(const Message& message) {
 void Connection::do_signal(const Message& message) {
   // No reply: the process may have ended already, and then its end is on its way.
   if (exec_id_ == 0) return;
-  [[maybe_unused]] auto sent =
-      handler_.signal_exec(exec_id_, message.body.at("signal").get<int>());
+  [[maybe_unused]] auto sent = handler_.signal_exec(exec_id_, message.body.at("signal").get<int>());
 }
 
 }  // namespace warren::control

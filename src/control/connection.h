@@ -13,8 +13,8 @@
 
 namespace warren::control {
 
-// Ends of exec'd processes on their way from the thread that sees them to the server's. Kept alive by
-// the callbacks, so it may outlive the server. Thread-safe.
+// Ends of exec'd processes on their way from the thread that sees them to the server's. Kept alive
+// by the callbacks, so it may outlive the server. Thread-safe.
 class EndMailbox {
  public:
   static Result<std::shared_ptr<EndMailbox>> create();
@@ -30,8 +30,8 @@ class EndMailbox {
   std::vector<std::pair<uint64_t, ExecEnd>> ends_;  // guarded by mutex_
 };
 
-// Reads requests, calls the handler, buffers replies: nothing here blocks on the client. Used by the
-// server's thread only.
+// Reads requests, calls the handler, buffers replies: nothing here blocks on the client. Used by
+// the server's thread only.
 class Connection {
  public:
   Connection(uint64_t id, UniqueFd socket, Peer peer, ControlHandler& handler,

@@ -11,17 +11,17 @@ namespace warren::control {
 // One task (thread group leader). The numbers are those of the observer's level and below; for an
 // observer on the host that is level 0, the host's own numbers.
 struct TaskInfo {
-  std::vector<int> nrs;    // the task's whole tuple, from ContainerInfo::view_level to its own level
-  uint64_t ns_inode = 0;   // its namespace
-  int level = 0;           // of that namespace; the last of nrs is the number there
-  int parent_level0 = 0;   // parent's number at the view's level; 0: not visible
-  std::string state;       // R, S, D, T, Z, ...: /proc/PID/stat's letter
-  std::string comm;        // at most 15 bytes
-  std::string cmdline;     // arguments joined by blanks; empty for a zombie
+  std::vector<int> nrs;   // the task's whole tuple, from ContainerInfo::view_level to its own level
+  uint64_t ns_inode = 0;  // its namespace
+  int level = 0;          // of that namespace; the last of nrs is the number there
+  int parent_level0 = 0;  // parent's number at the view's level; 0: not visible
+  std::string state;      // R, S, D, T, Z, ...: /proc/PID/stat's letter
+  std::string comm;       // at most 15 bytes
+  std::string cmdline;    // arguments joined by blanks; empty for a zombie
   int threads = 0;
-  int pgid0 = 0;           // process group and session, at the view's level; 0: not visible
+  int pgid0 = 0;  // process group and session, at the view's level; 0: not visible
   int sid0 = 0;
-  bool is_init = false;    // child reaper of its namespace
+  bool is_init = false;  // child reaper of its namespace
 };
 
 // One PID namespace.

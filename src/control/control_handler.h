@@ -19,7 +19,7 @@ namespace warren::control {
 // Who is at the other end of a connection, as the kernel says (SO_PEERCRED, unix(7)).
 struct Peer {
   uid_t uid = 0;
-  pid_t pid = 0;         // host number
+  pid_t pid = 0;          // host number
   uint64_t ns_inode = 0;  // the guest's namespace; 0: a process of the host
 };
 
@@ -54,8 +54,9 @@ struct KillRequest {
   int signal = 0;
 };
 
-// Implemented by the supervisor, called by the Server from the server's own thread: an implementation
-// hands the work to the thread that owns the guests and waits for it. No call may throw.
+// Implemented by the supervisor, called by the Server from the server's own thread: an
+// implementation hands the work to the thread that owns the guests and waits for it. No call may
+// throw.
 class ControlHandler {
  public:
   virtual ~ControlHandler() = default;

@@ -54,7 +54,7 @@ Result<void> send_all(int socket, std::string_view bytes, const std::vector<int>
   return {};
 }
 
-Result<bool> MessageReader::receive(int socket) {
+Result<bool> MessageReader::receive(int socket, int flags) {
   size_t old = buffer_.size();
   buffer_.resize(old + kReadSize);
   iovec part{buffer_.data() + old, kReadSize};
@@ -64,7 +64,7 @@ Result<bool> MessageReader::receive(int socket) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  ssize_t got = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
   int error = errno;
   buffer_.resize(old + static_cast<size_t>(got > 0 ? got : 0));
   if (got < 0) return Errno{error};

@@ -1,5 +1,5 @@
-// Messages on the control socket: a JSON body, a blob of raw bytes for what JSON cannot carry (arguments
-// and environment need not be UTF-8), and descriptors.
+// Messages on the control socket: a JSON body, a blob of raw bytes for what JSON cannot carry
+// (arguments and environment need not be UTF-8), and descriptors.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct Message {
 };
 
 // On the wire: two 32-bit lengths in host order, body, blob. Descriptors ride on the first byte.
-constexpr size_t kMaxRequest = 16u << 20;   // bytes that a server takes from a client
-constexpr size_t kMaxReply = 512u << 20;    // bytes that a client takes from a server
+constexpr size_t kMaxRequest = 16u << 20;  // bytes that a server takes from a client
+constexpr size_t kMaxReply = 512u << 20;   // bytes that a client takes from a server
 constexpr size_t kMaxFds = 3;
 
 // The bytes of a message, without its descriptors.
@@ -37,9 +37,9 @@ class MessageReader {
  public:
   explicit MessageReader(size_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // Reads once. False: end of stream. Errors: EAGAIN nothing there (non-blocking sockets); EMSGSIZE
-  // too long or too many descriptors; those of recvmsg(2).
-  Result<bool> receive(int socket);
+  // Reads once, with flags as recvmsg(2) takes them. False: end of stream. Errors: EAGAIN nothing
+  // there (non-blocking only); EMSGSIZE too long or too many descriptors; those of recvmsg(2).
+  Result<bool> receive(int socket, int flags = 0);
 
   // The next whole message, or nullopt. EPROTO: not JSON.
   Result<std::optional<Message>> next();

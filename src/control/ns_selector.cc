@@ -76,9 +76,8 @@ Result<uint64_t> resolve_selector(const ContainerInfo& view, std::string_view se
   if (selector.front() == '/') return resolve_path(view, selector);
   if (auto number = parse_number(selector)) {
     if (find(view, *number) != nullptr) return *number;
-    return only(view, [&](const NamespaceInfo& ns) {
-      return static_cast<uint64_t>(ns.level) == *number;
-    });
+    return only(
+        view, [&](const NamespaceInfo& ns) { return static_cast<uint64_t>(ns.level) == *number; });
   }
   return only(view, [&](const NamespaceInfo& ns) { return ns.name == selector; });
 }

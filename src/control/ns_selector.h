@@ -21,8 +21,8 @@ Target split_target(std::string_view text);
 //   ""          the view's topmost namespace
 //   4026532500  the one with this inode number, as `warren ns` prints it
 //   3           the only one at level 3
-//   /17/5       from the topmost down, the number of each init in the namespace above; "/" is topmost
-//   web         the one with this name
+//   /17/5       from the topmost down, the number of each init in the namespace above; "/" is
+//   topmost web         the one with this name
 // Errors: ESRCH none matches; EINVAL not a selector; ENOTUNIQ several match.
 Result<uint64_t> resolve_selector(const ContainerInfo& view, std::string_view selector);
 

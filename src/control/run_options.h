@@ -10,8 +10,8 @@
 namespace warren::control {
 
 struct RunOptions {
-  ContainerSocket socket;         // the claimed name and the listening socket; serve it with a Server
-  std::string program;            // path for execve, found already; see exec_program()
+  ContainerSocket socket;  // the claimed name and the listening socket; serve it with a Server
+  std::string program;     // path for execve, found already; see exec_program()
   std::vector<std::string> argv;  // of pid 1; it inherits environment, stdio and directory
   bool stats = false;             // print what interception cost on stderr at the end
 

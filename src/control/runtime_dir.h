@@ -1,5 +1,5 @@
-// The directory where running containers meet those who ask after them: one socket and one lock file
-// for each, no daemon.
+// The directory where running containers meet those who ask after them: one socket and one lock
+// file for each, no daemon.
 #pragma once
 
 #include <string>
@@ -12,7 +12,8 @@ namespace warren::control {
 
 // A container's name while it runs: the lock that makes it unique and the socket that it is reached
 // by. Both files go away with this object; when the process is killed instead, the kernel drops the
-// lock and the next user of the directory removes the files. Owned by the supervisor. Not thread-safe.
+// lock and the next user of the directory removes the files. Owned by the supervisor. Not
+// thread-safe.
 class ContainerSocket {
  public:
   ContainerSocket() = default;
@@ -45,9 +46,9 @@ class RuntimeDir {
   // $XDG_RUNTIME_DIR/warren and /tmp/warren-UID.
   static std::vector<std::string> candidates();
 
-  // Opens (and makes, if `create`) the first candidate that can be used, and says in `tried` which one
-  // failed if none can. Errors: EPERM wrong owner or mode; ELOOP or ENOTDIR not a directory; ENOENT
-  // none there; those of mkdir(2).
+  // Opens (and makes, if `create`) the first candidate that can be used, and says in `tried` which
+  // one failed if none can. Errors: EPERM wrong owner or mode; ELOOP or ENOTDIR not a directory;
+  // ENOENT none there; those of mkdir(2).
   static Result<RuntimeDir> open_first(bool create, std::string* tried);
   static Result<RuntimeDir> open_at(const std::string& path, bool create);
 

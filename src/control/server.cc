@@ -36,7 +36,9 @@ class Server::Loop {
   Loop(int listener, ControlHandler& handler, std::shared_ptr<EndMailbox> mailbox)
       : listener_(listener), handler_(handler), mailbox_(std::move(mailbox)) {}
 
-  void start() { thread_ = std::thread([this] { run(); }); }
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
 
   void stop() {
     if (!thread_.joinable()) return;

@@ -16,8 +16,8 @@ namespace warren::control {
 class Server {
  public:
   // Starts to serve `listener` (listening, non-blocking; not owned, must outlive the server).
-  // `handler` is called until stop() returns. The thread blocks all signals. Errors: EMFILE, ENOMEM,
-  // EAGAIN.
+  // `handler` is called until stop() returns. The thread blocks all signals. Errors: EMFILE,
+  // ENOMEM, EAGAIN.
   static Result<std::unique_ptr<Server>> start(int listener, ControlHandler& handler);
 
   // As stop().
@@ -26,7 +26,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   // Delivers the ends of processes reported so far, then closes all connections and joins the
-  // thread. Callbacks given to ControlHandler::exec() may be called afterwards; they then do nothing.
+  // thread. Callbacks given to ControlHandler::exec() may be called afterwards; they then do
+  // nothing.
   void stop();
 
  private:

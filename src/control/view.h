@@ -14,8 +14,8 @@ namespace warren::control {
 // is left out. ESRCH: no such namespace.
 Result<ContainerInfo> restrict_view(const ContainerInfo& whole, uint64_t inode);
 
-// Fills state, comm, cmdline, threads, pgid0 and sid0 of each task from the host's /proc, where they
-// are empty. A task that is gone meanwhile is dropped.
+// Fills state, comm, cmdline, threads, pgid0 and sid0 of each task from the host's /proc, where
+// they are empty. A task that is gone meanwhile is dropped.
 void fill_from_proc(ContainerInfo& whole);
 
 // The stable form of `--json` and of the control protocol. Bytes that are not UTF-8 come out as

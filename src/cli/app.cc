@@ -1,0 +1,135 @@
+#include "cli/app.h"
+
+#include <algorithm>
+#include <clocale>
+#include <cstring>
+
+#include "cli/levels.h"
+#include "cli/output.h"
+#include "cli/report.h"
+
+namespace warren::cli {
+namespace {
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  warren run -- bash              a shell that is process 1 of a namespace of its own\n"
+    "  warren run --name web -d -- sh -c 'exec ./server >log 2>&1'\n"
+    "  warren ps web --tree            what runs in it\n"
+    "  warren exec web -t -- bash      one more shell in it\n"
+    "  warren kill web                 end it\n"
+    "  warren doctor                   what this machine allows\n"
+    "\n"
+    "'warren COMMAND --help' tells more; so does man warren.";
+
+// A value of its own follows this argument ("--name X", not "--name=X").
+bool takes_next(const CLI::App& app, const std::string& argument) {
+  const CLI::Option* option = app.get_option_no_throw(argument);
+  return option != nullptr && option->get_items_expected_max() > 0;
+}
+
+// What the parser could not make sense of: the first argument left over.
+std::string left_over(const CLI::App& app) {
+  for (const std::string& argument : app.remaining()) {
+    if (argument != "--") return argument;
+  }
+  return "--";
+}
+
+int parse_error(const CLI::ParseError& error, const CLI::App& app, const std::string& command) {
+  std::string text = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    text = left_over(app);
+    text += text.front() == '-' ? ": there is no such option" : ": one argument too many";
+  }
+  text = text.substr(0, text.find('\n'));
+  while (!text.empty() && text.back() == '.') text.pop_back();
+  std::string help = command.empty() ? "warren --help" : "warren " + command + " --help";
+  return report({command.empty() ? "command line" : command, text, 0, "see '" + help + "'"});
+}
+
+struct App {
+  CLI::App cli{"Hierarchical PID namespaces for unmodified programs, without privilege.", "warren"};
+  std::vector<std::unique_ptr<Command>> commands;
+
+  explicit App(RunContainer run_container) {
+    commands.push_back(make_run_command(std::move(run_container)));
+    commands.push_back(make_ps_command());
+    commands.push_back(make_ns_command());
+    commands.push_back(make_exec_command());
+    commands.push_back(make_kill_command());
+    commands.push_back(make_doctor_command());
+    cli.set_version_flag("--version", "warren " WARREN_VERSION, "Print the version and exit");
+    cli.get_formatter()->column_width(28);
+    cli.get_formatter()->label("REQUIRED", "");
+    cli.get_formatter()->label("TEXT", "");
+    cli.footer(kExamples);
+    cli.require_subcommand(1);
+    cli.get_option("--help")->description("Print this help and exit");
+    for (const auto& command : commands) {
+      CLI::App* sub = cli.add_subcommand(command->name, command->summary);
+      sub->footer(command->examples);
+      command->declare(*sub);
+    }
+  }
+
+  Command* named(const std::string& name) {
+    for (const auto& command : commands) {
+      if (name == command->name) return command.get();
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace
+
+std::vector<std::string> mark_guest_command(const CLI::App& app, std::vector<std::string> arguments,
+                                            int before) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (argument == "--") return arguments;
+    if (argument.size() > 1 && argument.front() == '-') {
+      if (takes_next(app, argument)) ++i;
+      continue;
+    }
+    if (before-- > 0) continue;
+    arguments.insert(arguments.begin() + static_cast<ptrdiff_t>(i), "--");
+    return arguments;
+  }
+  return arguments;
+}
+
+int run_app(int argc, char** argv, RunContainer run_container) {
+  hold_standard_fds();
+  setlocale(LC_CTYPE, "");
+  if (argc > 1 && strcmp(argv[1], kInitCommand) == 0) run_init_command(argc, argv);
+
+  App app(std::move(run_container));
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  Command* command = arguments.empty() ? nullptr : app.named(arguments[0]);
+  if (command == nullptr && !arguments.empty() && arguments[0].front() != '-') {
+    return report(
+        {"command line", arguments[0], 0, "there is no such command; see 'warren --help'"});
+  }
+  if (command != nullptr && command->before_guest_command >= 0) {
+    std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+    rest = mark_guest_command(*app.cli.get_subcommand(command->name), std::move(rest),
+                              command->before_guest_command);
+    arguments.assign(1, command->name);
+    arguments.insert(arguments.end(), rest.begin(), rest.end());
+  }
+  const CLI::App& shown = command == nullptr ? app.cli : *app.cli.get_subcommand(command->name);
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+    app.cli.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    return print(shown.help(command == nullptr ? "" : "warren"));
+  } catch (const CLI::CallForVersion& version) {
+    return print(std::string(version.what()) + "\n");
+  } catch (const CLI::ParseError& error) {
+    return parse_error(error, shown, command == nullptr ? "" : command->name);
+  }
+  return app.named(app.cli.get_subcommands().front()->get_name())->run();
+}
+
+}  // namespace warren::cli

@@ -1,0 +1,175 @@
+// warren run: a container, or, inside one, a namespace below the caller's.
+#include <unistd.h>
+
+#include <charconv>
+#include <climits>
+#include <cstdlib>
+#include <optional>
+
+#include "cli/command.h"
+#include "cli/inside.h"
+#include "cli/levels.h"
+#include "cli/report.h"
+#include "cli/start_report.h"
+#include "control/container_name.h"
+#include "control/exec_program.h"
+
+namespace warren::cli {
+namespace {
+
+constexpr int kMaxNest = 1000000;
+constexpr int kNameAttempts = 64;
+
+constexpr char kRunExamples[] =
+    "Exit status: that of CMD; 128+n if a signal n ended it; 125 if warren itself failed; 126 if "
+    "CMD\n"
+    "cannot be executed; 127 if there is no CMD.\n"
+    "\n"
+    "Examples:\n"
+    "  warren run -- bash\n"
+    "  warren run --init -- make -j2 check\n"
+    "  warren run --nest 40 -- sh -c 'grep NSpid /proc/self/status'\n"
+    "  warren run --name db --detach -- redis-server";
+
+class RunCommand : public Command {
+ public:
+  explicit RunCommand(RunContainer run_container)
+      : Command("run", "Run a command as process 1 of a new namespace", kRunExamples),
+        run_container_(std::move(run_container)) {
+    before_guest_command = 0;
+  }
+
+  void declare(CLI::App& app) override {
+    app.add_option("--name", name_, "Name of the container (default: a random one)")
+        ->type_name("NAME");
+    app.add_option("--nest", nest_text_, "Number of namespaces, each inside the last (default: 1)")
+        ->type_name("K");
+    app.add_flag("--init", plan_.init, "Put a small init at process 1; CMD is process 2");
+    app.add_flag("-d,--detach", detach_, "Run in the background and print the name");
+    app.add_flag("--stats", stats_, "At the end, say what the interception cost");
+    app.add_option("CMD", plan_.argv, "The command and its arguments")->required();
+  }
+
+  int run() override {
+    if (auto failure = check()) return report(*failure);
+    Place place;
+    if (inside_container(&place)) return run_inside();
+    StartReport start;
+    if (detach_) start = cli::detach();
+    return finish(start, run_outside(start));
+  }
+
+ private:
+  // Fills in the plan; what is wrong with the command line, if anything.
+  std::optional<Failure> check();
+  int run_inside();
+  control::RunOutcome run_outside(StartReport& start);
+  std::optional<Failure> claim(control::ContainerSocket& socket) const;
+  static int finish(StartReport& start, const control::RunOutcome& outcome);
+
+  RunContainer run_container_;
+  std::string name_, nest_text_ = "1";
+  int nest_ = 1;
+  bool detach_ = false, stats_ = false;
+  LevelPlan plan_;
+};
+
+std::optional<Failure> RunCommand::check() {
+  const char* end = nest_text_.data() + nest_text_.size();
+  auto [rest, error] = std::from_chars(nest_text_.data(), end, nest_);
+  if (error != std::errc() || rest != end || nest_ < 1 || nest_ > kMaxNest) {
+    return Failure{"run: --nest", nest_text_, EINVAL,
+                   "give a number of levels from 1 to " + std::to_string(kMaxNest)};
+  }
+  if (!name_.empty() && !control::valid_container_name(name_)) {
+    return Failure{
+        "run: --name", name_, EINVAL,
+        "a name is a letter or digit and then up to 63 letters, digits, '_', '.' or '-'"};
+  }
+  auto program = control::find_program(plan_.argv[0]);
+  if (!program) {
+    int status = control::exec_exit_status(program.error_code());
+    return Failure{"run", plan_.argv[0], program.error_code(),
+                   status == 127 ? "check the spelling and PATH" : "it must be a program", status};
+  }
+  plan_.program = *program;
+  return std::nullopt;
+}
+
+// The namespace is made by this guest's own system calls, which the supervisor it has already
+// serves.
+int RunCommand::run_inside() {
+  if (!name_.empty()) {
+    return report(
+        {"run: --name", name_, EOPNOTSUPP, "only containers have names, and this runs inside one"});
+  }
+  if (detach_) plan_.report = cli::detach();
+  plan_.below = nest_;
+  plan_.kill_with_caller = true;
+  run_levels(std::move(plan_));
+}
+
+std::optional<Failure> RunCommand::claim(control::ContainerSocket& socket) const {
+  std::string directory;
+  auto dir = control::RuntimeDir::open_first(/*create=*/true, &directory);
+  if (!dir) {
+    return Failure{"run: runtime directory", directory, dir.error_code(),
+                   "it must be yours with mode 0700; XDG_RUNTIME_DIR names another"};
+  }
+  for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
+    std::string name = name_.empty() ? control::random_container_name() : name_;
+    auto claimed = dir->claim(name);
+    if (claimed) {
+      socket = std::move(*claimed);
+      return std::nullopt;
+    }
+    if (claimed.error_code() == EEXIST && name_.empty()) continue;
+    if (claimed.error_code() == EEXIST) {
+      return Failure{"run: --name", name, EEXIST,
+                     "a running container has this name; see 'warren ps'"};
+    }
+    return Failure{"run: control socket", dir->socket_path(name), claimed.error_code(), ""};
+  }
+  return Failure{"run", "", EEXIST, "no free name was found; give one with --name"};
+}
+
+control::RunOutcome RunCommand::run_outside(StartReport& start) {
+  control::RunOptions options;
+  if (auto failure = claim(options.socket)) return {failure->exit_status, describe(*failure)};
+  start.name(options.socket.name());
+  setenv("WARREN_SOCKET", options.socket.path().c_str(), 1);
+  options.stats = stats_;
+  options.program = plan_.program;
+  options.argv = plan_.argv;
+  if (plan_.init || nest_ > 1) {
+    plan_.below = nest_ - 1;  // the first is the supervisor's work
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self);
+    if (length < 0) return {kOwnFailure, describe({"run", "/proc/self/exe", errno, ""})};
+    options.program.assign(self, static_cast<size_t>(length));
+    options.argv = make_init_argv(plan_);
+  }
+  options.on_started = [&start] {
+    start.started();
+    start.close();
+  };
+  return run_container_(std::move(options));
+}
+
+int RunCommand::finish(StartReport& start, const control::RunOutcome& outcome) {
+  if (outcome.error.empty()) return outcome.exit_status;
+  if (start.wanted()) {
+    start.failed(outcome.exit_status, outcome.error);
+  } else {
+    report_line(outcome.error);
+  }
+  return outcome.exit_status;
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_run_command(RunContainer run_container) {
+  return std::make_unique<RunCommand>(std::move(run_container));
+}
+
+}  // namespace warren::cli

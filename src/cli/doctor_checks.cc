@@ -1,0 +1,217 @@
+#include "cli/doctor_checks.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "base/unique_fd.h"
+#include "cli/inside.h"
+#include "control/exec_program.h"
+#include "control/runtime_dir.h"
+
+namespace warren::cli {
+namespace {
+
+constexpr int kLeastMajor = 5, kLeastMinor = 14;  // SECCOMP_ADDFD_FLAG_SEND
+
+std::string first_line(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[4096];
+  ssize_t size = fd ? read(fd.get(), buffer, sizeof buffer) : 0;
+  std::string text(buffer, static_cast<size_t>(size > 0 ? size : 0));
+  return text.substr(0, text.find('\n'));
+}
+
+// Runs `work` in a child; its return value (an errno below 256), or ECHILD.
+template <typename Work>
+int in_child(Work work) {
+  pid_t child = fork();
+  if (child < 0) return errno;
+  if (child == 0) _exit(work());
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
+// Seizes a child of ours, as warren does, and stops it. 0 or errno.
+int try_ptrace() {
+  pid_t child = fork();
+  if (child < 0) return errno;
+  if (child == 0) {
+    for (;;) pause();
+  }
+  int error = 0;
+  long options =
+      PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK | PTRACE_O_TRACESYSGOOD;
+  if (ptrace(PTRACE_SEIZE, child, nullptr, options) < 0) {
+    error = errno;
+  } else if (ptrace(PTRACE_INTERRUPT, child, nullptr, nullptr) < 0) {
+    error = errno;
+  } else {
+    int status = 0;
+    pid_t stopped = waitpid(child, &status, __WALL);
+    if (stopped != child || !WIFSTOPPED(status)) error = EPROTO;
+  }
+  kill(child, SIGKILL);
+  while (waitpid(child, nullptr, __WALL) < 0 && errno == EINTR) {
+  }
+  return error;
+}
+
+// The path of this process's cgroup in the unified hierarchy; empty: none.
+std::string own_cgroup() {
+  UniqueFd fd(open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC));
+  char buffer[8192];
+  ssize_t size = fd ? read(fd.get(), buffer, sizeof buffer) : 0;
+  std::string text(buffer, static_cast<size_t>(size > 0 ? size : 0));
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = std::min(text.find('\n', begin), text.size());
+    if (text.compare(begin, 3, "0::") == 0) return text.substr(begin + 3, end - begin - 3);
+    begin = end + 1;
+  }
+  return "";
+}
+
+}  // namespace
+
+Finding check_kernel() {
+  utsname name;
+  uname(&name);
+  int major = 0, minor = 0;
+  sscanf(name.release, "%d.%d", &major, &minor);
+  std::string detail = std::string(name.sysname) + " " + name.release + " " + name.machine;
+  bool new_enough = major > kLeastMajor || (major == kLeastMajor && minor >= kLeastMinor);
+  bool known = strcmp(name.machine, "x86_64") == 0;
+  Finding finding{"kernel", Health::kOk, true, detail, "", ""};
+  if (!new_enough || !known) {
+    finding.health = Health::kMissing;
+    finding.cost = known ? "descriptors cannot be handed to guests" : "not an x86-64 machine";
+    finding.advice = "use Linux 5.14 or later on x86-64";
+  }
+  return finding;
+}
+
+Finding check_ptrace() {
+  std::string scope = first_line("/proc/sys/kernel/yama/ptrace_scope");
+  std::string detail = scope.empty() ? "no Yama" : "Yama's ptrace_scope is " + scope;
+  int error = try_ptrace();
+  if (error == 0) return {"ptrace", Health::kOk, true, "children can be traced; " + detail, "", ""};
+  Finding finding{"ptrace",
+                  Health::kMissing,
+                  true,
+                  std::string(strerror(error)) + "; " + detail,
+                  "warren cannot follow its guests",
+                  ""};
+  if (inside_container()) {
+    finding.advice = "you are inside a container of warren's, where 'warren run' needs no ptrace";
+  } else if (!scope.empty() && scope > "1") {
+    finding.advice = "have root write 1 to /proc/sys/kernel/yama/ptrace_scope";
+  } else {
+    finding.advice = "a container runtime may forbid ptrace(2): allow SYS_PTRACE in its profile";
+  }
+  return finding;
+}
+
+Finding check_landlock() {
+  constexpr unsigned int kVersionFlag = 1;  // LANDLOCK_CREATE_RULESET_VERSION
+  long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersionFlag);
+  if (version > 0) {
+    return {"landlock", Health::kOk, false, "ABI " + std::to_string(version), "", ""};
+  }
+  return {"landlock",
+          Health::kMissing,
+          false,
+          strerror(errno),
+          "a hostile guest may race the check of a path in its memory",
+          "boot with lsm=landlock,... (Linux 5.13 or later)"};
+}
+
+Finding check_fuse() {
+  UniqueFd fd(open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  int error = fd ? 0 : errno;
+  bool helper = control::find_program("fusermount3").ok();
+  if (error == 0 && helper) return {"fuse", Health::kOk, false, "/dev/fuse, fusermount3", "", ""};
+  const char* cost = "no file system of warren's can be mounted; running containers needs none";
+  if (error != 0) {
+    return {"fuse", Health::kMissing,
+            false,  std::string("/dev/fuse: ") + strerror(error),
+            cost,   "load the module fuse and give users access to /dev/fuse"};
+  }
+  return {"fuse", Health::kLimited,           false, "/dev/fuse, but no fusermount3",
+          cost,   "install the package fuse3"};
+}
+
+Finding check_cgroup() {
+  std::string path = own_cgroup();
+  std::string mount = "/sys/fs/cgroup";
+  if (access((mount + "/cgroup.controllers").c_str(), F_OK) < 0) mount += "/unified";
+  bool unified = !path.empty() && access((mount + "/cgroup.procs").c_str(), F_OK) == 0;
+  const char* cost = "limits are kept by warren alone, without the kernel's help";
+  if (!unified) {
+    return {"cgroup delegation",
+            Health::kMissing,
+            false,
+            "no cgroup v2 here",
+            cost,
+            "mount cgroup2 on /sys/fs/cgroup"};
+  }
+  std::string directory = mount + (path == "/" ? "" : path);
+  std::string probe = directory + "/warren-doctor-" + std::to_string(getpid());
+  if (mkdir(probe.c_str(), 0755) < 0) {
+    return {"cgroup delegation",
+            Health::kMissing,
+            false,
+            directory + ": " + strerror(errno),
+            cost,
+            "log in through systemd, or run under 'systemd-run --user --scope -p Delegate=yes'"};
+  }
+  rmdir(probe.c_str());
+  std::string controllers = first_line(directory + "/cgroup.controllers");
+  if (controllers.empty()) {
+    return {"cgroup delegation",
+            Health::kLimited,
+            false,
+            directory + " has no controllers",
+            cost,
+            "run under 'systemd-run --user --scope -p Delegate=yes'"};
+  }
+  return {"cgroup delegation", Health::kOk, false, directory + ": " + controllers, "", ""};
+}
+
+Finding check_user_namespaces() {
+  int error = in_child([] { return unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0 ? errno : 0; });
+  if (error == 0) {
+    return {"user namespaces", Health::kOk, false, "allowed; warren does not use them", "", ""};
+  }
+  return {"user namespaces",
+          Health::kMissing,
+          false,
+          strerror(error),
+          "the kernel's own PID namespaces are not for you; warren does not need them",
+          ""};
+}
+
+Finding check_runtime_directory() {
+  std::string tried;
+  auto dir = control::RuntimeDir::open_first(/*create=*/true, &tried);
+  if (dir) return {"runtime directory", Health::kOk, true, dir->path(), "", ""};
+  return {"runtime directory",
+          Health::kMissing,
+          true,
+          tried + ": " + strerror(dir.error_code()),
+          "containers have no place for their sockets",
+          "remove it if it is not yours, or set XDG_RUNTIME_DIR to a directory of your own"};
+}
+
+}  // namespace warren::cli

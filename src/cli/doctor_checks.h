@@ -1,0 +1,23 @@
+// The single checks of `warren doctor`.
+#pragma once
+
+#include "cli/doctor.h"
+
+namespace warren::cli {
+
+Finding check_kernel();
+Finding check_ptrace();
+
+// The seccomp checks share one child, which has to install a filter for good.
+struct SeccompFindings {
+  Finding filter, notification, sync_wake_up, wait_killable, add_fd;
+};
+SeccompFindings check_seccomp();
+
+Finding check_landlock();
+Finding check_fuse();
+Finding check_cgroup();
+Finding check_user_namespaces();
+Finding check_runtime_directory();
+
+}  // namespace warren::cli

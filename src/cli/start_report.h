@@ -1,0 +1,43 @@
+// What a detached run tells the command that started it, over a pipe: that it started, or why not.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.h"
+
+namespace warren::cli {
+
+// The writing end, passed through forks to the process that knows; closed by execve. Each call is
+// one atomic write, so several processes may hold it. A report on no descriptor does nothing.
+class StartReport {
+ public:
+  StartReport() = default;
+  explicit StartReport(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  bool wanted() const { return fd_.ok(); }
+  void name(std::string_view name) const;  // what to print for the user
+  void started() const;
+  void failed(int exit_status, std::string_view line) const;  // also after started()
+  void close() { fd_.reset(); }
+
+ private:
+  void send(char kind, std::string_view text) const;
+  UniqueFd fd_;
+};
+
+// What the reader made of it, at the end of the stream.
+struct StartOutcome {
+  bool started = false;
+  int exit_status = 0;
+  std::string name;
+  std::string error;
+};
+StartOutcome read_start(int fd);
+
+// Puts the rest of the program into the background: a process in a session of its own, with
+// /dev/null as standard input, output and error. Returns there with the report. The calling process
+// does not return: it waits for the report, prints the name or the error, and exits.
+StartReport detach();
+
+}  // namespace warren::cli
