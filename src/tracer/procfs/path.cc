@@ -62,6 +62,7 @@ class Walker {
   int parent_inside();
   int step_number(const std::string& name);
   int step_other(const std::string& name, bool last);
+  int error_behind_namespace() const;
   int follow_magic_link(bool last);
   int arrive(UniqueFd fd, bool may_be_file);
   int enter(int fd);
@@ -77,6 +78,7 @@ class Walker {
   const ProcView& view_;
   std::string rest_;  // what is still to be walked
   bool trailing_slash_ = false;
+  bool ends_in_dot_ = false;
   bool native_ = true;
   int links_ = 0;
   int depth_ = 0;  // below the base; what RESOLVE_BENEATH and RESOLVE_IN_ROOT must not leave
@@ -87,6 +89,7 @@ class Walker {
   UniqueFd dir_;        // outside; none: the guest's root, not yet opened
   dev_t dev_ = 0;       // outside: device of dir_
   std::string text_;    // outside: a path to dir_, for supervisor and guest
+  std::string anchor_;  // outside: the link that text_ begins with
 };
 
 ResolvedPath Walker::walk(std::string_view path) {
@@ -118,6 +121,7 @@ int Walker::start(std::string_view path) {
 int Walker::start_at_base() {
   text_ = base_.dirfd == AT_FDCWD ? fmt::format("/proc/{}/cwd", base_.host_tid)
                                   : fmt::format("/proc/{}/fd/{}", base_.host_tid, base_.dirfd);
+  anchor_ = text_;
   UniqueFd fd(::open(text_.c_str(), O_PATH | O_CLOEXEC));
   // Whatever is wrong with the base, the kernel itself says it best (EBADF, or a process that may
   // not be looked into).
@@ -144,7 +148,7 @@ int Walker::go_to_root() {
   inside_ = false;
   dir_.reset();
   const bool shared = shares_root();
-  text_ = shared ? "" : fmt::format("/proc/{}/root", base_.host_tid);
+  anchor_ = text_ = shared ? "" : fmt::format("/proc/{}/root", base_.host_tid);
   static const bool proc_is_procfs = [] {
     struct statfs fs;
     return ::statfs("/proc", &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
@@ -174,8 +178,8 @@ int Walker::arrive(UniqueFd fd, bool may_be_file) {
   if (!fd.ok()) return errno;
   struct stat st;
   if (::fstat(fd.get(), &st) != 0) return errno;
-  if (st.st_dev != dev_ && on_procfs(fd.get())) return enter(fd.get());
   if (!S_ISDIR(st.st_mode) && !may_be_file) return ENOTDIR;
+  if (st.st_dev != dev_ && on_procfs(fd.get())) return enter(fd.get());
   inside_ = false;
   dev_ = st.st_dev;
   dir_ = std::move(fd);
@@ -195,7 +199,12 @@ int Walker::enter(int fd) {
 
 int Walker::step(std::string_view name, bool last) {
   if (name.size() > NAME_MAX) return ENAMETOOLONG;
-  if (name == ".") return 0;
+  // Whatever is looked up below a process that is gone fails, ".." too; the kernel knows how.
+  if (inside_ && position_.gone()) return native_ ? kDone : ESRCH;
+  if (name == ".") {
+    ends_in_dot_ = last;
+    return 0;
+  }
   if (name == "..") {
     if (at_scope()) return (options_.resolve & RESOLVE_IN_ROOT) != 0 ? 0 : EXDEV;
     --depth_;
@@ -264,6 +273,8 @@ int Walker::push_link(std::string_view target) {
 
 int Walker::parent_inside() {
   if (!position_.empty()) {
+    const std::string here = position_.host_path();
+    if (::faccessat(AT_FDCWD, here.c_str(), X_OK, AT_EACCESS) != 0) return errno;
     position_.pop();
     return 0;
   }
@@ -281,7 +292,6 @@ int Walker::parent_inside() {
 }
 
 int Walker::step_inside(const std::string& name, bool last) {
-  if (position_.gone()) return ENOENT;
   if (position_.takes_numbers() && Position::is_number(name)) return step_number(name);
   if (position_.empty() && (name == "self" || name == "thread-self")) {
     const int tgid = view_.self_tgid_host();
@@ -326,7 +336,7 @@ int Walker::step_other(const std::string& name, bool last) {
       if (!follows(last)) return 0;
       if ((options_.resolve & RESOLVE_NO_MAGICLINKS) != 0) return ELOOP;
       if (const int error = count_link()) return error;
-      return last ? 0 : ENOTDIR;
+      return last ? 0 : error_behind_namespace();
     case Kind::kFdLink:
     case Kind::kMagicLink:
       return follows(last) ? follow_magic_link(last) : 0;
@@ -353,6 +363,12 @@ int Walker::step_other(const std::string& name, bool last) {
   return last || S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 }
 
+// The place is a link below ns/, and there is more to walk.
+int Walker::error_behind_namespace() const {
+  struct stat st;
+  return ::stat(position_.host_path().c_str(), &st) != 0 ? errno : ENOTDIR;
+}
+
 // The place is a link that leads to an object and not to a name.
 int Walker::follow_magic_link(bool last) {
   if ((options_.resolve & RESOLVE_NO_MAGICLINKS) != 0) return ELOOP;
@@ -366,9 +382,9 @@ int Walker::follow_magic_link(bool last) {
   if ((options_.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_XDEV)) != 0) return EXDEV;
   UniqueFd fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!fd.ok()) return errno;
-  text_ = path;
+  anchor_ = text_ = path;
   dev_ = 0;
-  return arrive(std::move(fd), false);
+  return arrive(std::move(fd), last);
 }
 
 ResolvedPath Walker::finish(int error) {
@@ -389,6 +405,8 @@ ResolvedPath Walker::finish(int error) {
   }
   if (inside_ && error == kDone) out.host_path += rest_;
   if (trailing_slash_ && !out.host_path.ends_with('/')) out.host_path += '/';
+  // A place that was reached through a link is not the link.
+  if (ends_in_dot_ || (!inside_ && out.host_path == anchor_)) out.host_path += "/.";
   out.native = native_;
   return out;
 }
