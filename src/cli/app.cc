@@ -28,19 +28,15 @@ bool takes_next(const CLI::App& app, const std::string& argument) {
   return option != nullptr && option->get_items_expected_max() > 0;
 }
 
-// What the parser could not make sense of: the first argument left over.
-std::string left_over(const CLI::App& app) {
-  for (const std::string& argument : app.remaining()) {
-    if (argument != "--") return argument;
-  }
-  return "--";
-}
-
 int parse_error(const CLI::ParseError& error, const CLI::App& app, const std::string& command) {
   std::string text = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    text = left_over(app);
-    text += text.front() == '-' ? ": there is no such option" : ": one argument too many";
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) text = "one argument too many";
+  // An unknown option is the likelier reason for whatever else is amiss.
+  for (const std::string& argument : app.remaining()) {
+    if (argument == "--") continue;
+    text = argument.front() == '-' ? argument + ": there is no such option"
+                                   : argument + ": one argument too many";
+    break;
   }
   text = text.substr(0, text.find('\n'));
   while (!text.empty() && text.back() == '.') text.pop_back();

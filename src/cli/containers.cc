@@ -117,6 +117,8 @@ Failure refused(const std::string& command, const std::string& target,
     failure.advice = refusal.error == ENOTUNIQ ? "several namespaces are meant; use an inode number"
                                                : "no such namespace";
     failure.advice += "; see 'warren ns'";
+  } else if (refusal.what == "peer") {
+    failure.advice = "its supervisor does not serve guests of other containers or traced processes";
   } else if (refusal.what == "task") {
     failure.advice = "see 'warren ps' for the numbers";
   }

@@ -19,10 +19,10 @@ Result<nlohmann::json> Client::ask(const nlohmann::json& body, std::string_view 
     if (refusal != nullptr) *refusal = {error, std::move(what)};
     return Errno{error};
   };
-  if (auto sent = send_all(socket_.get(), encode_message(body, blob), fds); !sent) {
-    return fail(sent.error_code(), "");
-  }
+  // A server that turns this process away says so before it closes, so read even if sending failed.
+  auto sent = send_all(socket_.get(), encode_message(body, blob), fds);
   auto reply = receive_message(socket_.get(), reader_);
+  if (!reply && !sent) return fail(sent.error_code(), "");
   if (!reply) return fail(reply.error_code(), "");
   try {
     if (!reply->body.at("ok").get<bool>()) {

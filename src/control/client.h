@@ -16,7 +16,7 @@ namespace warren::control {
 // An error that the supervisor answered, or that befell the connection.
 struct Refusal {
   int error = 0;     // errno
-  std::string what;  // "namespace", "task", "program", "request"; empty: the connection
+  std::string what;  // "namespace", "task", "program", "request", "peer"; empty: the connection
 };
 
 // A process to start; descriptors stay the caller's, -1 is "closed".

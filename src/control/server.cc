@@ -1,5 +1,6 @@
 #include "control/server.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,6 +12,8 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -27,6 +30,17 @@ bool process_runs(pid_t pid) {
   if (!fd) return errno == ENOSYS;
   pollfd ended{fd.get(), POLLIN, 0};
   return poll(&ended, 1, 0) == 0;
+}
+
+// Whether another process traces `pid` (proc(5), TracerPid).
+bool traced(pid_t pid) {
+  UniqueFd fd(open(("/proc/" + std::to_string(pid) + "/status").c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[4096];
+  ssize_t size = fd ? read(fd.get(), buffer, sizeof buffer) : 0;
+  std::string_view text(buffer, static_cast<size_t>(size > 0 ? size : 0));
+  constexpr std::string_view kField = "\nTracerPid:\t";
+  size_t at = text.find(kField);
+  return at == std::string_view::npos || text.substr(at + kField.size(), 2) != "0\n";
 }
 
 }  // namespace
@@ -122,8 +136,10 @@ std::optional<Peer> Server::Loop::identify(int socket) {
     peer.ns_inode = *ns;
     return peer;
   }
-  // A guest that died since must not pass for a process of the host, who may see everything.
-  if (!process_runs(credentials.pid)) return std::nullopt;
+  // Not a guest of this container. One of another container's, which its supervisor traces, must
+  // not reach out of that; and a guest of either that has died since must not pass for a process of
+  // the host, who may see everything.
+  if (traced(credentials.pid) || !process_runs(credentials.pid)) return std::nullopt;
   return peer;
 }
 
@@ -131,7 +147,11 @@ void Server::Loop::accept_one() {
   UniqueFd socket(accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket) return;
   auto peer = identify(socket.get());
-  if (!peer) return;
+  if (!peer) {
+    [[maybe_unused]] auto told =
+        send_all(socket.get(), encode_message({{"ok", false}, {"errno", EPERM}, {"what", "peer"}}));
+    return;
+  }
   uint64_t id = next_id_++;
   connections_.try_emplace(id, id, std::move(socket), *peer, handler_, mailbox_);
 }

@@ -10,8 +10,9 @@
 namespace warren::control {
 
 // Serves one container's socket from one thread of its own, so that the thread that owns the guests
-// is disturbed only by what a request needs. Peers of other users are turned away (root excepted);
-// a guest sees and reaches its own namespace and what is below it, no more. Create, destroy and
+// is disturbed only by what a request needs. Peers of other users are turned away (root excepted),
+// and so are traced processes that are no guests of this container's: they may be another's. A
+// guest sees and reaches its own namespace and what is below it, no more. Create, destroy and
 // stop() from one thread.
 class Server {
  public:
