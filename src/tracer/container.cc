@@ -1,0 +1,262 @@
+#include "tracer/container.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+#include "tracer/seccomp_filter.h"
+#include "tracer/syscall_table.h"
+
+namespace warren {
+
+namespace {
+KernelOptions engine_options() {
+  KernelOptions options;
+  options.pin_level0 = true;
+  return options;
+}
+}  // namespace
+
+Result<std::unique_ptr<Container>> Container::create(const std::string& name, FrontLine& front) {
+  auto kernel = Kernel::create(engine_options());
+  if (!kernel) return kernel.error();
+  auto ns = (*kernel)->create_namespace((*kernel)->root());
+  if (!ns) return ns.error();
+  return std::unique_ptr<Container>(
+      new Container(std::move(*kernel), std::move(*ns), name, front));
+}
+
+Container::Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
+                     FrontLine& front)
+    : runtime_(std::move(kernel), name),
+      tracer_(runtime_),
+      ns_(std::move(ns)),
+      front_(front),
+      filter_(build_seccomp_filter(syscall_table())),
+      started_(std::time(nullptr)) {
+  runtime_.set_tracer(tracer_);
+}
+
+Container::~Container() = default;
+
+Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns, bool init,
+                                   std::string* failed_step) {
+  *failed_step = "fork";
+  auto start = GuestStart::begin(program, filter_, init);
+  if (!start) return start.error();
+  const pid_t pid = start->pid();
+  const auto give_up = [&](Errno error) {
+    ::kill(pid, SIGKILL);
+    waitpid(pid, nullptr, __WALL);
+    return error;
+  };
+  AdoptArgs args;
+  args.level0 = pid;
+  args.as_init = init;
+  if (!program.own_session) {
+    auto group = runtime_.kernel().host_pid(getpgrp());
+    auto session = runtime_.kernel().host_pid(getsid(0));
+    if (!group) return give_up(group.error());
+    if (!session) return give_up(session.error());
+    args.pgid = std::move(*group);
+    args.sid = std::move(*session);
+  }
+  *failed_step = "namespace";
+  auto task = runtime_.kernel().adopt(ns, args);
+  if (!task) return give_up(task.error());
+  const auto take_back = [&](Errno error) {
+    ::kill(pid, SIGKILL);
+    return error;  // its death is reported to the tracer, or it is a plain child
+  };
+  *failed_step = "ptrace";
+  if (auto r = tracer_.attach(pid, *task); !r) {
+    (void)give_up(r.error());
+    runtime_.kernel().exit_task(**task, SIGKILL);
+    runtime_.kernel().reap((*task)->group());
+    return r.error();
+  }
+  *failed_step = "seccomp";
+  auto listener = start->install_filter();
+  if (!listener) return take_back(listener.error());
+  // A notifier whose guests have all gone serves no more.
+  notifiers_.remove_if([](const Notifier& notifier) { return notifier.idle(); });
+  notifiers_.emplace_back(runtime_, std::move(*listener));
+  return start;
+}
+
+std::optional<Container::StartError> Container::start(const GuestProgram& program) {
+  std::string step;
+  auto start = join(program, *ns_, true, &step);
+  if (!start) return StartError{step, start.error_code()};
+  init_ = start->pid();
+  tracer_.set_exit_observer([this](pid_t tid, int status) { on_child_exit(tid, status); });
+  tracer_.set_stop_observer([this](pid_t tid, int signal) {
+    if (tid != init_) return;
+    // A stop by the terminal reaches the front by itself when it is in the same process group.
+    if (signal != SIGSTOP && getpgid(init_) == getpgrp()) return;
+    front_.stopped();
+  });
+  start->exec();
+  first_exec_ = std::thread([this, waiting = std::move(*start)]() mutable {
+    end_.exec_error = waiting.exec_error(true);
+    if (end_.exec_error == 0) front_.started(init_);
+  });
+  return std::nullopt;
+}
+
+Container::End Container::serve() {
+  tracer_.run();
+  first_exec_.join();
+  return end_;
+}
+
+void Container::on_child_exit(pid_t tid, int wait_status) {
+  if (tid == init_) {
+    end_.wait_status = wait_status;
+    tracer_.finish();
+    return;
+  }
+  const auto it = joined_.find(tid);
+  if (it == joined_.end()) return;
+  Joined joined = std::move(it->second);
+  joined_.erase(it);
+  const int exec_error = joined.start.exec_error(false);
+  if (joined.on_exit) joined.on_exit({wait_status, exec_error});
+}
+
+template <typename F>
+auto Container::on_tracer(F work) -> decltype(work()) {
+  std::promise<decltype(work())> promise;
+  auto future = promise.get_future();
+  tracer_.post([&] { promise.set_value(work()); });
+  return future.get();
+}
+
+void Container::kill_all() {
+  tracer_.post([this] {
+    for (const Ref<ThreadGroup>& group : runtime_.kernel().begin_zap(*ns_)) {
+      ::kill(group->level0(), SIGKILL);
+    }
+    if (const Ref<ThreadGroup> init = ns_->init()) ::kill(init->level0(), SIGKILL);
+  });
+}
+
+std::uint64_t Container::shown_inode(const Ref<PidNamespace>& ns) {
+  const auto inode = runtime_.namespace_files().inode(ns);
+  return inode ? *inode : ns->inode();
+}
+
+control::ContainerInfo Container::info() {
+  const Snapshot all = runtime_.kernel().snapshot();
+  control::ContainerInfo info;
+  info.name = runtime_.name();
+  info.supervisor_pid = getpid();
+  info.started = started_;
+  for (const NamespaceSnapshot& ns : all.namespaces) {
+    if (ns.level == 0 || (!ns.alive && ns.nr_tasks == 0)) continue;
+    control::NamespaceInfo shown;
+    shown.inode = shown_inode(ns.ns);
+    shown.level = ns.level;
+    shown.parent_inode = ns.level > 1 ? shown_inode(ns.parent) : 0;
+    shown.init_level0 = ns.init ? ns.init->level0() : 0;
+    shown.nr_tasks = ns.nr_tasks;
+    shown.by_guest = ns.level > 1;
+    info.namespaces.push_back(std::move(shown));
+  }
+  for (const TaskSnapshot& task : all.tasks) {
+    if (!task.is_leader) continue;
+    control::TaskInfo shown;
+    shown.nrs = task.numbers;
+    shown.ns_inode = shown_inode(task.ns);
+    shown.level = task.ns->level();
+    shown.parent_level0 = task.parent ? task.parent->level0() : 0;
+    shown.is_init = task.is_init;
+    info.tasks.push_back(std::move(shown));
+  }
+  return info;
+}
+
+std::optional<std::uint64_t> Container::namespace_of(pid_t host_pid) {
+  const Ref<Task> task = runtime_.task_of(host_pid);
+  if (!task) return std::nullopt;
+  return shown_inode(task->ns());
+}
+
+Ref<PidNamespace> Container::namespace_by_inode(std::uint64_t inode) {
+  for (const NamespaceSnapshot& ns : runtime_.kernel().snapshot().namespaces) {
+    if (ns.level > 0 && shown_inode(ns.ns) == inode) return ns.ns;
+  }
+  return nullptr;
+}
+
+Result<control::ExecStarted> Container::exec(const control::Peer&, control::ExecRequest request,
+                                             std::function<void(control::ExecEnd)> on_exit) {
+  return on_tracer([&] { return exec_on_tracer(request, std::move(on_exit)); });
+}
+
+Result<control::ExecStarted> Container::exec_on_tracer(
+    control::ExecRequest& request, std::function<void(control::ExecEnd)> on_exit) {
+  const Ref<PidNamespace> ns = namespace_by_inode(request.ns_inode);
+  if (!ns || !ns->alive() || !ns->init()) return Errno{ESRCH};
+  GuestProgram program;
+  program.program = std::move(request.program);
+  program.argv = std::move(request.argv);
+  program.env = std::move(request.env);
+  program.own_session = true;
+  program.controlling_terminal = request.tty;
+  program.cwd = std::move(request.cwd);
+  program.umask = static_cast<int>(request.umask);
+  program.replace_stdio = true;
+  for (std::size_t i = 0; i < 3; ++i) program.stdio[i] = request.stdio[i].get();
+  std::string step;
+  auto start = join(program, *ns, false, &step);
+  if (!start) return start.error();
+  const pid_t pid = start->pid();
+  const Ref<Task> task = runtime_.task_of(pid);
+  control::ExecStarted started{next_id_++, pid, task ? task->vnr() : 0};
+  start->exec();
+  joined_.emplace(pid, Joined{started.id, std::move(*start), std::move(on_exit)});
+  return started;
+}
+
+Result<void> Container::signal_exec(std::uint64_t id, int signal) {
+  return on_tracer([&]() -> Result<void> {
+    for (const auto& [pid, joined] : joined_) {
+      if (joined.id != id) continue;
+      // To the process group that it leads: its session has no terminal to do so.
+      if (::kill(-pid, signal) != 0 && ::kill(pid, signal) != 0) return Errno{errno};
+      return {};
+    }
+    return Errno{ESRCH};
+  });
+}
+
+Result<void> Container::kill(const control::Peer&, const control::KillRequest& request) {
+  if (request.signal < 0 || request.signal > 64) return Errno{EINVAL};
+  return on_tracer([&]() -> Result<void> {
+    const Ref<PidNamespace> ns = namespace_by_inode(request.ns_inode);
+    if (!ns) return Errno{ESRCH};
+    if (request.nr != 0) {
+      const Ref<Task> task = runtime_.kernel().find_task(*ns, request.nr);
+      if (!task) return Errno{ESRCH};
+      if (::kill(task->group().level0(), request.signal) != 0) return Errno{errno};
+      return {};
+    }
+    if (request.signal == SIGKILL) {
+      // The end of its init is the end of the namespace.
+      const Ref<ThreadGroup> init = ns->init();
+      if (!init) return Errno{ESRCH};
+      if (::kill(init->level0(), SIGKILL) != 0) return Errno{errno};
+      return {};
+    }
+    for (const TaskSnapshot& task : runtime_.kernel().snapshot().tasks) {
+      if (task.is_leader && task.ns->is_within(*ns)) ::kill(task.numbers[0], request.signal);
+    }
+    return {};
+  });
+}
+
+}  // namespace warren

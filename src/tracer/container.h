@@ -1,0 +1,96 @@
+// The supervisor of one container: what its parts are and how they are started and ended.
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include <functional>
+#include <future>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "control/control_handler.h"
+#include "tracer/front.h"
+#include "tracer/guest_start.h"
+#include "tracer/notifier.h"
+#include "tracer/runtime.h"
+#include "tracer/tracer.h"
+
+namespace warren {
+
+// Threads: the tracer runs on the process's main thread; notifiers and the control server have their
+// own. What the control server asks for is done on the tracer thread.
+class Container final : public control::ControlHandler {
+ public:
+  static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front);
+  ~Container() override;
+
+  // The first program. What failed and why, if it did not start.
+  struct StartError {
+    std::string what;
+    int error;
+  };
+  std::optional<StartError> start(const GuestProgram& program);
+  // Serves until the container is empty. The wait status of process 1, or the errno of its execve.
+  struct End {
+    int wait_status = 0;
+    int exec_error = 0;
+  };
+  End serve();
+  // Kills everything. Any thread.
+  void kill_all();
+  Stats& stats() { return runtime_.stats(); }
+
+  // control::ControlHandler
+  control::ContainerInfo info() override;
+  std::optional<std::uint64_t> namespace_of(pid_t host_pid) override;
+  Result<control::ExecStarted> exec(const control::Peer& peer, control::ExecRequest request,
+                                    std::function<void(control::ExecEnd)> on_exit) override;
+  Result<void> signal_exec(std::uint64_t id, int signal) override;
+  Result<void> kill(const control::Peer& peer, const control::KillRequest& request) override;
+
+ private:
+  Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
+            FrontLine& front);
+
+  // A program that came from outside, until it ends. Tracer thread only.
+  struct Joined {
+    std::uint64_t id;
+    GuestStart start;
+    std::function<void(control::ExecEnd)> on_exit;
+  };
+
+  // Tracer thread: forks, attaches, filters, serves, lets it exec.
+  Result<GuestStart> join(const GuestProgram& program, PidNamespace& ns, bool init,
+                          std::string* failed_step);
+  Result<control::ExecStarted> exec_on_tracer(control::ExecRequest& request,
+                                              std::function<void(control::ExecEnd)> on_exit);
+  Ref<PidNamespace> namespace_by_inode(std::uint64_t inode);
+  void on_child_exit(pid_t tid, int wait_status);
+  std::uint64_t shown_inode(const Ref<PidNamespace>& ns);
+  // Runs on the tracer thread and waits for it. Not from that thread.
+  template <typename F>
+  auto on_tracer(F work) -> decltype(work());
+
+  Runtime runtime_;
+  Tracer tracer_;
+  Ref<PidNamespace> ns_;
+  FrontLine& front_;
+  std::vector<sock_filter> filter_;
+  std::int64_t started_;
+  // Tracer thread only:
+  std::list<Notifier> notifiers_;
+  std::map<pid_t, Joined> joined_;
+  std::uint64_t next_id_ = 1;
+  pid_t init_ = 0;
+  // wait_status: tracer thread; exec_error: first_exec_, which waits for the first program's exec.
+  End end_;
+  std::thread first_exec_;
+};
+
+}  // namespace warren

@@ -1,0 +1,126 @@
+// Deaths: what the engine learns of them, and the end of namespaces.
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "tracer/ptrace.h"
+#include "tracer/tracer.h"
+
+namespace warren {
+
+namespace {
+
+// Whether the host's kernel has forgotten the process. The number cannot have been given to another
+// one unless the host went through all its numbers since its death, a moment ago.
+bool gone(pid_t host) { return kill(host, 0) != 0 && errno == ESRCH; }
+
+}  // namespace
+
+void Tracer::on_death(pid_t tid, int status) {
+  runtime_.stats().deaths.fetch_add(1, std::memory_order_relaxed);
+  Ref<Task> task;
+  if (Tracee* tracee = find(tid)) {
+    if (tracee->call && tracee->call->fork != 0) forks_.parent_died(tracee->call->fork);
+    // It may have reaped a child in a wait whose end nobody saw.
+    const bool in_call = tracee->call.has_value();
+    task = tracee->task;
+    tracees_.erase(tid);
+    if (task && in_call) reap_children_gone(task->group());
+  } else {
+    task = runtime_.task_of(tid);
+    if (task) {
+      forks_.child_died(tid);
+    } else {
+      // A child killed before its first stop; its parent's call may yet tell its number.
+      if (forks_.any_in_flight()) early_deaths_[tid] = status;
+      return;
+    }
+  }
+  if (!forks_.any_in_flight()) early_deaths_.clear();
+  if (!task) return;
+
+  const Ref<ThreadGroup> group(task->group());
+  const bool child_of_supervisor = group->parent() == nullptr;
+  const ExitResult result = runtime_.kernel().exit_task(*task, status);
+  if (result.group_dead) {
+    reap_if_gone(*group);
+    if (child_of_supervisor && exit_observer_) exit_observer_(group->level0(), group->exit_status());
+  }
+  for (const Ref<ThreadGroup>& child : result.reparented) {
+    if (child->state() == GroupState::kZombie) reap_if_gone(*child);
+  }
+  for (const Ref<PidNamespace>& ns : result.dying) zap(ns);
+  release_held_inits();
+}
+
+void Tracer::reap_if_gone(ThreadGroup& group) {
+  const Ref<ThreadGroup> parent = group.parent();
+  // With its namespace a process vanishes unseen: the parent that would have waited for it is dying
+  // as well, and whoever inherits the zombie on the host never knew it.
+  const bool unseen = parent && !parent->ns()->alive();
+  if (unseen) {
+    runtime_.kernel().reap(group);
+  } else if (gone(group.level0())) {
+    runtime_.remember_reaped(group.pid());
+    runtime_.kernel().reap(group);
+  }
+}
+
+void Tracer::reap_children_gone(ThreadGroup& group) {
+  for (const Ref<ThreadGroup>& child : group.children()) {
+    if (child->state() == GroupState::kZombie) reap_if_gone(*child);
+  }
+}
+
+void Tracer::zap(const Ref<PidNamespace>& ns) {
+  // Forks in flight are refused or killed at their first stop from here on, so one round is enough.
+  for (const Ref<ThreadGroup>& group : runtime_.kernel().begin_zap(*ns)) {
+    if (group->state() == GroupState::kAlive) kill(group->level0(), SIGKILL);
+  }
+  // Zombies that wait for an init which will not come any more.
+  if (const Ref<ThreadGroup> init = ns->init()) reap_children_gone(*init);
+}
+
+bool Tracer::hold_init(Tracee& tracee) {
+  ThreadGroup& group = tracee.task->group();
+  tracee.held_at_exit = true;
+  for (const Ref<Task>& thread : group.threads()) {
+    if (!thread->alive() || thread == &*tracee.task) continue;
+    const Tracee* other = find(thread->level0());
+    if (other && !other->held_at_exit) {
+      // Not the last thread; the process lives on, or another one will come here last.
+      tracee.held_at_exit = false;
+      return false;
+    }
+  }
+  Ref<PidNamespace> outermost = group.ns();
+  for (Ref<PidNamespace> up = outermost->parent(); up && up->init() == &group; up = up->parent()) {
+    outermost = up;
+  }
+  zap(outermost);
+  if (runtime_.kernel().zap_complete(*outermost)) {
+    tracee.held_at_exit = false;
+    return false;
+  }
+  zapping_.push_back({outermost, tracee.tid});
+  return true;
+}
+
+void Tracer::release_held_inits() {
+  std::erase_if(zapping_, [&](const Zapping& zapping) {
+    if (!runtime_.kernel().zap_complete(*zapping.ns)) return false;
+    // All threads of init that waited at their end.
+    if (const Ref<Task> init = runtime_.task_of(zapping.init)) {
+      for (const Ref<Task>& thread : init->group().threads()) {
+        Tracee* tracee = find(thread->level0());
+        if (!tracee || !tracee->held_at_exit) continue;
+        tracee->held_at_exit = false;
+        ptrace_call::resume(tracee->tid);
+      }
+    }
+    return true;
+  });
+}
+
+}  // namespace warren

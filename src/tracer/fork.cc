@@ -1,0 +1,141 @@
+#include "tracer/fork.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "tracer/process_flags.h"
+#include "tracer/runtime.h"
+
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ULL
+#endif
+
+namespace warren {
+
+namespace {
+
+// Register that carries the key: the sixth argument, which clone(2) does not have.
+constexpr int kKeyArgument = 5;
+
+// Flags that never reach the host's kernel: what they ask for is warren's to give.
+constexpr std::uint64_t kStripped = CLONE_NEWPID | CLONE_UNTRACED | CLONE_PTRACE |
+                                    CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND;
+
+}  // namespace
+
+long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registers& guest,
+                  arch::Registers* call, std::uint64_t* key) {
+  ForkArgs args;
+  args.thread = (request.flags & CLONE_THREAD) != 0;
+  args.new_pid_ns = (request.flags & CLONE_NEWPID) != 0;
+  args.clone_parent = (request.flags & CLONE_PARENT) != 0;
+  args.exit_signal = request.exit_signal;
+  args.set_tid = request.set_tid;
+  auto reservation = runtime_.kernel().reserve_fork(*parent.task, args);
+  if (!reservation) return -reservation.error_code();
+
+  call->set_syscall(SYS_clone);
+  const std::uint64_t flags = (request.flags & ~kStripped) | CLONE_PTRACE;
+  call->set_arg(0, flags | static_cast<std::uint64_t>(request.exit_signal));
+  call->set_arg(1, request.stack);
+  call->set_arg(2, request.flags & CLONE_PIDFD ? request.pidfd : 0);
+  call->set_arg(3, request.child_tid);
+  call->set_arg(4, request.tls);
+  *key = next_key_++;
+  call->set_arg(kKeyArgument, *key);
+
+  const Nr result = reservation->nr_in(*parent.task->ns());
+  InFlight fork{.reservation = std::move(*reservation)};
+  fork.result = result;
+  fork.parent = parent.task;
+  fork.parent_tid = parent.tid;
+  fork.child.options = parent.options;
+  fork.child.request = std::move(request);
+  fork.child.guest = guest;
+  in_flight_.emplace(*key, std::move(fork));
+  return 0;
+}
+
+void Forks::publish(InFlight& fork, pid_t child_tid) {
+  fork.child_tid = child_tid;
+  Child& child = fork.child;
+  if (child.request.flags & CLONE_PARENT_SETTID) {
+    // A bad address is the guest's own affair, as in the kernel.
+    (void)RemoteMemory(fork.parent_tid)
+        .write(RemotePtr<Nr>(child.request.parent_tid), fork.result);
+  }
+  if (!fork.reservation.ns().alive()) {
+    fork.reservation.cancel();
+    return;
+  }
+  child.task = runtime_.kernel().publish_fork(std::move(fork.reservation), child_tid);
+  child.is_init = child.task->group().is_init();
+  if (!(child.request.flags & CLONE_THREAD)) {
+    child.task->group().set_data(fork.parent->group().data());
+  }
+  runtime_.stats().forks.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Forks::end_if_done(std::unordered_map<std::uint64_t, InFlight>::iterator it) {
+  if (it->second.parent_done && it->second.child_done) in_flight_.erase(it);
+}
+
+long Forks::parent_returned(std::uint64_t key, long result) {
+  const auto it = in_flight_.find(key);
+  if (it == in_flight_.end()) return result;
+  InFlight& fork = it->second;
+  if (result < 0) {
+    in_flight_.erase(it);
+    return result;
+  }
+  if (fork.child_tid == 0) publish(fork, static_cast<pid_t>(result));
+  fork.parent_done = true;
+  const Nr nr = fork.result;
+  end_if_done(it);
+  return nr;
+}
+
+bool Forks::child_arrived(std::uint64_t key, pid_t tid, Child* child) {
+  const auto it = in_flight_.find(key);
+  if (it == in_flight_.end() || it->second.child_done) return false;
+  InFlight& fork = it->second;
+  if (fork.child_tid == 0) publish(fork, tid);
+  fork.child_done = true;
+  *child = std::move(fork.child);
+  if (fork.parent_tid == 0) --orphans_;
+  end_if_done(it);
+  return true;
+}
+
+void Forks::child_died(pid_t tid) {
+  for (auto it = in_flight_.begin(); it != in_flight_.end(); ++it) {
+    if (it->second.child_tid != tid) continue;
+    it->second.child_done = true;
+    end_if_done(it);
+    return;
+  }
+}
+
+void Forks::parent_died(std::uint64_t key) {
+  const auto it = in_flight_.find(key);
+  if (it == in_flight_.end()) return;
+  InFlight& fork = it->second;
+  fork.parent_done = true;
+  if (!fork.child_done && fork.child_tid == 0) {
+    fork.parent_tid = 0;
+    ++orphans_;
+  }
+  end_if_done(it);
+}
+
+void Forks::drop_orphans() {
+  std::erase_if(in_flight_, [](const auto& entry) {
+    return entry.second.parent_done && entry.second.child_tid == 0;
+  });
+  orphans_ = 0;
+}
+
+}  // namespace warren

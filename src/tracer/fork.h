@@ -1,0 +1,78 @@
+// The life of a fork: from the stop at the guest's clone call to the first instruction of the child.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "arch/x86_64/registers.h"
+#include "tracer/fork_request.h"
+#include "tracer/syscall_context.h"
+#include "tracer/tracee.h"
+#include "warren/kernel.h"
+
+namespace warren {
+
+class Runtime;
+
+// Forks whose child, parent, or both have not been heard of yet. Tracer thread only.
+//
+// The parent's call is replaced by clone(2) with CLONE_PTRACE, which attaches the child without an
+// event stop of the parent. What identifies the child at its first stop is a key in a register that
+// clone does not use and that it inherits; so parent and child may come in either order, and a vfork
+// parent, which returns only after the child has gone on, needs nothing special.
+class Forks {
+ public:
+  explicit Forks(Runtime& runtime) : runtime_(runtime) {}
+
+  struct Child {
+    Ref<Task> task;  // null: its namespace died meanwhile
+    ForkRequest request;
+    arch::Registers guest;  // the parent's registers at the call
+    unsigned options = 0;   // the parent's PTRACE_O_*, which it inherits
+    bool is_init = false;   // of a namespace
+  };
+
+  // At the entry stop: reserves numbers and rewrites the call. Returns 0 and the key, or -errno.
+  long begin(const Tracee& parent, ForkRequest request, const arch::Registers& guest,
+             arch::Registers* call, std::uint64_t* key);
+  // At the parent's exit stop: `result` is the child's host number, or -errno. Returns what the
+  // guest is to see.
+  long parent_returned(std::uint64_t key, long result);
+  // At the first stop of an unknown child. False if no fork waits for it.
+  bool child_arrived(std::uint64_t key, pid_t tid, Child* child);
+  // A child whose fork had told its number died before its first stop.
+  void child_died(pid_t tid);
+  // The parent died before its call returned. Its child may or may not exist.
+  void parent_died(std::uint64_t key);
+  // Whether forks are left whose parents have died.
+  bool has_orphans() const { return orphans_ > 0; }
+  // No unknown child is about to come: forks of dead parents are given up.
+  void drop_orphans();
+  // Whether a child is still to come.
+  bool any_in_flight() const { return !in_flight_.empty(); }
+
+ private:
+  struct InFlight {
+    ForkReservation reservation;
+    Child child;
+    Ref<Task> parent;
+    pid_t parent_tid = 0;
+    pid_t child_tid = 0;  // 0: not known yet
+    Nr result = 0;        // the child's number in the parent's namespace
+    bool parent_done = false;
+    bool child_done = false;
+  };
+
+  void publish(InFlight& fork, pid_t child_tid);
+  void end_if_done(std::unordered_map<std::uint64_t, InFlight>::iterator it);
+
+  Runtime& runtime_;
+  std::unordered_map<std::uint64_t, InFlight> in_flight_;
+  std::uint64_t next_key_ = 0x77617272656e0000;
+  std::size_t orphans_ = 0;
+};
+
+}  // namespace warren

@@ -1,0 +1,142 @@
+#include "tracer/notifier.h"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+
+#include "arch/x86_64/interruptible_syscall.h"
+#include "tracer/seccomp_filter.h"
+#include "tracer/syscall_context.h"
+#include "tracer/syscall_table.h"
+
+namespace warren {
+
+namespace {
+
+// Interrupts a thread that waits for a notification.
+int stop_signal() { return SIGRTMIN + 5; }
+
+constexpr unsigned kMostThreads = 4;
+
+arch::Registers as_registers(const seccomp_data& data) {
+  arch::Registers registers;
+  registers.set_syscall(data.nr);
+  registers.set_ip(data.instruction_pointer);
+  for (int i = 0; i < 6; ++i) registers.set_arg(i, data.args[i]);
+  return registers;
+}
+
+}  // namespace
+
+Notifier::Notifier(Runtime& runtime, UniqueFd listener)
+    : runtime_(runtime), listener_(std::move(listener)) {
+  enable_synchronous_wakeup(listener_.get());
+  struct sigaction action {};
+  action.sa_sigaction = [](int, siginfo_t*, void* context) {
+    arch::leave_interruptible_syscall(static_cast<ucontext_t*>(context));
+  };
+  action.sa_flags = SA_SIGINFO;
+  sigaction(stop_signal(), &action, nullptr);
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < std::min(cores, kMostThreads); ++i) {
+    ++serving_;
+    threads_.emplace_back([this] {
+      serve();
+      --serving_;
+    });
+  }
+}
+
+Notifier::~Notifier() {
+  stopping_ = 1;
+  for (std::thread& thread : threads_) {
+    pthread_kill(thread.native_handle(), stop_signal());
+    thread.join();
+  }
+}
+
+void Notifier::serve() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, stop_signal());
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  seccomp_notif_sizes sizes{};
+  syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes);
+  const std::size_t request_size = std::max<std::size_t>(sizes.seccomp_notif, sizeof(seccomp_notif));
+  const std::size_t response_size =
+      std::max<std::size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp));
+  const auto request = std::make_unique<char[]>(request_size);
+  const auto response = std::make_unique<char[]>(response_size);
+  while (!stopping_) {
+    std::memset(request.get(), 0, request_size);
+    const long r = arch::interruptible_syscall(&stopping_, SYS_ioctl, listener_.get(),
+                                               static_cast<long>(SECCOMP_IOCTL_NOTIF_RECV),
+                                               reinterpret_cast<long>(request.get()), 0);
+    if (r < 0) {
+      // ENOENT: the caller was interrupted or killed before we took its call.
+      if (r == -ENOENT || r == -EINTR) continue;
+      return;
+    }
+    std::memset(response.get(), 0, response_size);
+    handle(request.get(), response.get());
+  }
+}
+
+void Notifier::handle(void* notification, void* response) {
+  runtime_.stats().notifications.fetch_add(1, std::memory_order_relaxed);
+  const auto& request = *static_cast<const seccomp_notif*>(notification);
+  auto& answer = *static_cast<seccomp_notif_resp*>(response);
+  answer.id = request.id;
+  answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  const auto tid = static_cast<pid_t>(request.pid);
+  const Ref<Task> task = runtime_.task_of(tid);
+  const SyscallEntry* entry = find_syscall(request.data.nr, Way::kNotify);
+  if (task && entry) {
+    SyscallContext context(runtime_, *task, tid, as_registers(request.data));
+    entry->handler(context);
+    switch (context.outcome()) {
+      case SyscallContext::Outcome::kRun:
+        break;
+      case SyscallContext::Outcome::kInject: {
+        const UniqueFd fd = context.take_fd();
+        // Adds the descriptor and answers with its number in one step: a guest killed in between
+        // would otherwise keep it without having been told.
+        seccomp_notif_addfd add{};
+        add.id = request.id;
+        add.flags = SECCOMP_ADDFD_FLAG_SEND;
+        add.srcfd = static_cast<__u32>(fd.get());
+        add.newfd_flags = static_cast<__u32>(context.fd_flags());
+        if (ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0 || errno == ENOENT) return;
+        answer.flags = 0;
+        answer.error = -errno;
+        break;
+      }
+      case SyscallContext::Outcome::kAnswer:
+        answer.flags = 0;
+        if (context.answer_value() < 0 && context.answer_value() >= -4095) {
+          answer.error = static_cast<int>(context.answer_value());
+        } else {
+          answer.val = context.answer_value();
+        }
+        break;
+      case SyscallContext::Outcome::kRunThenFinish:  // only a ptrace stop can
+      case SyscallContext::Outcome::kFork:
+        answer.flags = 0;
+        answer.error = -ENOSYS;
+        break;
+    }
+  }
+  // ENOENT: the caller was killed meanwhile.
+  ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+}  // namespace warren

@@ -1,0 +1,39 @@
+#include "tracer/runtime.h"
+
+namespace warren {
+
+Runtime::Runtime(std::unique_ptr<Kernel> kernel, std::string name)
+    : kernel_(std::move(kernel)), name_(std::move(name)), reaped_(kReapedSlots) {}
+
+Ref<Task> Runtime::task_of(pid_t host) const { return kernel_->find_task(kernel_->root(), host); }
+
+pid_t Runtime::to_host(const PidNamespace& viewer, Nr nr) const {
+  if (nr <= 0) return 0;
+  const ReadSection section;
+  const Pid* pid = kernel_->lookup_pid(viewer, nr, section);
+  return pid && pid->in_use(PidType::kPid) ? pid->level0() : 0;
+}
+
+Nr Runtime::to_guest(const PidNamespace& viewer, pid_t host) const {
+  if (host <= 0) return 0;
+  const ReadSection section;
+  const Pid* pid = kernel_->lookup_pid(kernel_->root(), host, section);
+  return pid ? pid->nr_in(viewer) : 0;
+}
+
+void Runtime::remember_reaped(const Ref<Pid>& pid) {
+  const pid_t host = pid->level0();
+  reaped_[static_cast<std::size_t>(host) % kReapedSlots] = {host, pid};
+}
+
+Nr Runtime::to_guest_or_reaped(const PidNamespace& viewer, pid_t host, bool* known) const {
+  *known = true;
+  if (Nr nr = to_guest(viewer, host)) return nr;
+  const Reaped& slot = reaped_[static_cast<std::size_t>(host) % kReapedSlots];
+  if (host > 0 && slot.host == host) return slot.pid->nr_in(viewer);
+  const ReadSection section;
+  *known = kernel_->lookup_pid(kernel_->root(), host, section) != nullptr;
+  return 0;
+}
+
+}  // namespace warren

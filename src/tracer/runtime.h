@@ -1,0 +1,76 @@
+// What every handler may use: the engine, translation between guests' numbers and the host's, and
+// the container's other services. One per container.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tracer/namespace_files.h"
+#include "tracer/procfs/serve.h"
+#include "warren/kernel.h"
+
+namespace warren {
+
+// Counts of what guests made the supervisor do, for `warren run --stats`. Relaxed: no one orders
+// anything by them.
+struct Stats {
+  std::atomic<std::uint64_t> stops{0};
+  std::atomic<std::uint64_t> blocking_waits{0};
+  std::atomic<std::uint64_t> notifications{0};
+  std::atomic<std::uint64_t> forks{0};
+  std::atomic<std::uint64_t> deaths{0};
+};
+
+class Tracer;
+
+class Runtime {
+ public:
+  Runtime(std::unique_ptr<Kernel> kernel, std::string name);
+
+  Kernel& kernel() { return *kernel_; }
+  const std::string& name() const { return name_; }
+  Stats& stats() { return stats_; }
+  NamespaceFiles& namespace_files() { return namespace_files_; }
+  procfs::Server& procfs() { return procfs_; }
+  // For handlers that came by a ptrace stop, and for post().
+  Tracer& tracer() { return *tracer_; }
+  void set_tracer(Tracer& tracer) { tracer_ = &tracer; }
+
+  // The task that a host number belongs to; null for outsiders. Lock-free.
+  Ref<Task> task_of(pid_t host) const;
+  // Host number of a task (thread) that `viewer`'s namespace calls `nr`; 0 if it has none such.
+  pid_t to_host(const PidNamespace& viewer, Nr nr) const;
+  // Number, in the viewer's namespace, of a host identity that any task, group or session uses; 0 if
+  // not visible there.
+  Nr to_guest(const PidNamespace& viewer, pid_t host) const;
+
+  // Remembers the numbers of a process that was just reaped, since a signal that tells of its death
+  // may yet have to be delivered.
+  void remember_reaped(const Ref<Pid>& pid);
+  // As to_guest(), and for the recently reaped too. `known`: whether the host number means anything
+  // in this container.
+  Nr to_guest_or_reaped(const PidNamespace& viewer, pid_t host, bool* known) const;
+
+ private:
+  static constexpr std::size_t kReapedSlots = 4096;
+  struct Reaped {
+    pid_t host = 0;
+    Ref<Pid> pid;
+  };
+
+  std::unique_ptr<Kernel> kernel_;
+  std::string name_;
+  Stats stats_;
+  Tracer* tracer_ = nullptr;
+  NamespaceFiles namespace_files_;
+  procfs::Server procfs_;
+  // Written and read by the tracer thread alone; direct-mapped by host number.
+  std::vector<Reaped> reaped_;
+};
+
+}  // namespace warren

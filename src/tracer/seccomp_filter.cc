@@ -1,0 +1,150 @@
+#include "tracer/seccomp_filter.h"
+
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <utility>
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+namespace warren {
+
+namespace {
+
+constexpr std::uint32_t kX32Bit = 0x40000000;
+
+class Assembler {
+ public:
+  void statement(std::uint16_t code, std::uint32_t k) { code_.push_back({code, 0, 0, k}); }
+  void load(std::size_t offset) {
+    statement(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
+  }
+  void answer(std::uint32_t action) { statement(BPF_RET | BPF_K, action); }
+  // A conditional jump whose offsets are in instructions from the next one.
+  void jump(std::uint16_t op, std::uint32_t k, std::uint8_t if_true, std::uint8_t if_false) {
+    code_.push_back(
+        {static_cast<std::uint16_t>(BPF_JMP | op | BPF_K), if_true, if_false, k});
+  }
+  // An unconditional jump to a place not yet known.
+  std::size_t forward() {
+    statement(BPF_JMP | BPF_JA, 0);
+    return code_.size() - 1;
+  }
+  void land(std::size_t jump) {
+    code_[jump].k = static_cast<std::uint32_t>(code_.size() - jump - 1);
+  }
+  std::vector<sock_filter> take() { return std::move(code_); }
+
+ private:
+  std::vector<sock_filter> code_;
+};
+
+std::uint32_t action_of(const SyscallEntry& entry) {
+  switch (entry.way) {
+    case Way::kPtrace:
+      return SECCOMP_RET_TRACE;
+    case Way::kNotify:
+      return SECCOMP_RET_USER_NOTIF;
+    case Way::kRefuse:
+      return SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(entry.error);
+  }
+  return SECCOMP_RET_KILL_PROCESS;
+}
+
+// Code that goes on behind itself when the test holds; the returned jump is taken when not.
+std::size_t emit_test(Assembler& out, const ArgumentTest& test) {
+  out.load(offsetof(seccomp_data, args) + test.argument * sizeof(std::uint64_t));
+  if (test.mask != 0xffffffff) out.statement(BPF_ALU | BPF_AND | BPF_K, test.mask);
+  for (std::uint8_t i = 0; i < test.count; ++i) {
+    // Equal: over the remaining comparisons and the one instruction that follows them.
+    const auto over = static_cast<std::uint8_t>(test.count - i);
+    out.jump(BPF_JEQ, test.values[i], over, 0);
+  }
+  // Wanted: only "none was equal" arrives here, and fails. Unwanted: it steps over the jump that
+  // the equal ones land on.
+  if (!test.wanted) out.statement(BPF_JMP | BPF_JA, 1);
+  return out.forward();
+}
+
+// Every entry of one call number, in order; what matches none is let through.
+void emit_call(Assembler& out, std::span<const SyscallEntry> entries) {
+  for (const SyscallEntry& entry : entries) {
+    std::vector<std::size_t> fails;
+    for (std::uint8_t i = 0; i < entry.condition.count; ++i) {
+      fails.push_back(emit_test(out, entry.condition.tests[i]));
+    }
+    out.answer(action_of(entry));
+    for (std::size_t f : fails) out.land(f);
+    if (fails.empty()) return;
+  }
+  out.answer(SECCOMP_RET_ALLOW);
+}
+
+// The call number is in the accumulator. `groups` are runs of equal numbers.
+void emit_search(Assembler& out, std::span<const std::span<const SyscallEntry>> groups) {
+  if (groups.size() == 1) {
+    out.jump(BPF_JEQ, static_cast<std::uint32_t>(groups[0][0].nr), 1, 0);
+    out.answer(SECCOMP_RET_ALLOW);
+    emit_call(out, groups[0]);
+    return;
+  }
+  const std::size_t half = groups.size() / 2;
+  out.jump(BPF_JGE, static_cast<std::uint32_t>(groups[half][0].nr), 0, 1);
+  const std::size_t right = out.forward();
+  emit_search(out, groups.first(half));
+  out.land(right);
+  emit_search(out, groups.subspan(half));
+}
+
+}  // namespace
+
+std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table) {
+  Assembler out;
+  out.load(offsetof(seccomp_data, arch));
+  out.jump(BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0);
+  out.answer(SECCOMP_RET_ERRNO | ENOSYS);
+  out.load(offsetof(seccomp_data, nr));
+  out.jump(BPF_JGE, kX32Bit, 0, 1);
+  out.answer(SECCOMP_RET_ERRNO | ENOSYS);
+  std::vector<std::span<const SyscallEntry>> groups;
+  for (std::size_t i = 0; i < table.size();) {
+    std::size_t end = i;
+    while (end < table.size() && table[end].nr == table[i].nr) ++end;
+    groups.push_back(table.subspan(i, end - i));
+    i = end;
+  }
+  if (groups.empty()) {
+    out.answer(SECCOMP_RET_ALLOW);
+  } else {
+    emit_search(out, groups);
+  }
+  return out.take();
+}
+
+Result<int> install_seccomp_filter(std::span<const sock_filter> program) {
+  const sock_fprog prog{static_cast<unsigned short>(program.size()),
+                        const_cast<sock_filter*>(program.data())};
+  // Once a handler has read a notification, only death may interrupt the caller: else a signal would
+  // make the guest repeat a call that has already had its effect.
+  const unsigned long flags =
+      SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  const long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+  if (fd < 0) return Errno{errno};
+  return static_cast<int>(fd);
+}
+
+bool enable_synchronous_wakeup(int listener) {
+  return ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) == 0;
+}
+
+}  // namespace warren

@@ -1,0 +1,42 @@
+#include "tracer/sent_signal.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace warren::sent_signal {
+
+namespace {
+// "wrn" and the code that it stands for.
+constexpr int kMark = 0x77726e00;
+constexpr int kMarkUser = kMark + 1;
+constexpr int kMarkTkill = kMark + 2;
+}  // namespace
+
+int send(pid_t tgid, pid_t tid, int signal, int code, Nr sender_nr, uid_t sender_uid) {
+  if (signal == 0 || signal == SIGKILL || signal == SIGSTOP) {
+    // Nobody sees who sent these.
+    const long r = tid ? syscall(SYS_tgkill, tgid, tid, signal) : kill(tgid, signal);
+    return r == 0 ? 0 : -errno;
+  }
+  siginfo_t info{};
+  info.si_signo = signal;
+  info.si_errno = code == SI_TKILL ? kMarkTkill : kMarkUser;
+  info.si_code = SI_QUEUE;
+  info.si_pid = sender_nr;
+  info.si_uid = sender_uid;
+  const long r = tid ? syscall(SYS_rt_tgsigqueueinfo, tgid, tid, signal, &info)
+                     : syscall(SYS_rt_sigqueueinfo, tgid, signal, &info);
+  return r == 0 ? 0 : -errno;
+}
+
+bool restore(siginfo_t* info) {
+  if (info->si_code != SI_QUEUE) return false;
+  if (info->si_errno != kMarkUser && info->si_errno != kMarkTkill) return false;
+  info->si_code = info->si_errno == kMarkTkill ? SI_TKILL : SI_USER;
+  info->si_errno = 0;
+  return true;
+}
+
+}  // namespace warren::sent_signal

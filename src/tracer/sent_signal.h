@@ -1,0 +1,25 @@
+// Signals that the supervisor sends in a guest's name.
+#pragma once
+
+#include <sys/types.h>
+
+#include <csignal>
+
+#include "warren/types.h"
+
+namespace warren::sent_signal {
+
+// kill(2) of a guest is carried out by the supervisor: one notification instead of two stops. The
+// host's kernel would show the supervisor as the sender, and lets nobody claim si_code SI_USER for
+// another; so such a signal travels as SI_QUEUE, with the sender's number as the receiver knows it,
+// and a mark in si_errno by which its delivery stop knows what it really was. Who reads it from a
+// signalfd sees SI_QUEUE (docs/compat.md).
+//
+// Sends `signal` to a process (`tid` 0) or to one thread of it, as coming from `sender_nr` (0: not
+// visible to the receiver) with `code` SI_USER or SI_TKILL. 0 or -errno, as rt_sigqueueinfo(2).
+int send(pid_t tgid, pid_t tid, int signal, int code, Nr sender_nr, uid_t sender_uid);
+
+// At the delivery stop: makes a marked siginfo what the guest is to see. False if it is not marked.
+bool restore(siginfo_t* info);
+
+}  // namespace warren::sent_signal

@@ -1,0 +1,128 @@
+// Signal-delivery stops: numbers in a siginfo are translated for the receiver, and an init gets only
+// what it may get.
+#include <cstdio>
+#include <cstring>
+
+#include "tracer/ptrace.h"
+#include "tracer/sent_signal.h"
+#include "tracer/tracer.h"
+
+namespace warren {
+
+namespace {
+
+// Signals that come from a terminal.
+bool from_terminal(int signal) {
+  switch (signal) {
+    case SIGINT:
+    case SIGQUIT:
+    case SIGHUP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+    case SIGCONT:
+    case SIGWINCH:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_fault(const siginfo_t& info) {
+  switch (info.si_signo) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGSYS:
+      return info.si_code > 0;
+    default:
+      return false;
+  }
+}
+
+// Whether the task would act on the signal by its default: neither handled nor ignored.
+bool has_default_action(pid_t tid, int signal) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/status", tid);
+  FILE* file = std::fopen(path, "re");
+  if (!file) return false;
+  char line[256];
+  unsigned long long ignored = 0;
+  unsigned long long caught = 0;
+  while (std::fgets(line, sizeof line, file)) {
+    std::sscanf(line, "SigIgn: %llx", &ignored);
+    if (std::sscanf(line, "SigCgt: %llx", &caught) == 1) break;
+  }
+  std::fclose(file);
+  return (((ignored | caught) >> (signal - 1)) & 1) == 0;
+}
+
+bool carries_sender(const siginfo_t& info) {
+  return info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_MESGQ;
+}
+
+bool tells_of_child(const siginfo_t& info) { return info.si_signo == SIGCHLD && info.si_code > 0; }
+
+}  // namespace
+
+// Makes of a SIGCHLD for a zombie that the receiver never had the one for a child that it has. False
+// if there is none: the signal must not be seen.
+bool Tracer::replace_hidden_child(Tracee& tracee, siginfo_t* info) {
+  for (const Ref<ThreadGroup>& child : tracee.task->group().children()) {
+    if (child->state() != GroupState::kZombie) continue;
+    const int status = child->exit_status();
+    info->si_pid = child->nr_in(*tracee.task->ns());
+    const bool killed = (status & 0x7f) != 0;
+    info->si_code = killed ? ((status & 0x80) ? CLD_DUMPED : CLD_KILLED) : CLD_EXITED;
+    info->si_status = killed ? status & 0x7f : (status >> 8) & 0xff;
+    return true;
+  }
+  return false;
+}
+
+void Tracer::on_signal(Tracee& tracee, int signal) {
+  siginfo_t info;
+  if (!ptrace_call::get_siginfo(tracee.tid, &info)) {
+    // No siginfo in what is not a signal-delivery stop: a group-stop, as seen without an event.
+    ptrace_call::resume(tracee.tid);
+    return;
+  }
+  const Ref<PidNamespace> ns = tracee.task->ns();
+  // First, while the child that the signal tells of is still known.
+  bool deliver = true;
+  bool changed = false;
+  bool outside = info.si_code == SI_KERNEL && from_terminal(signal);
+  if (tells_of_child(info)) {
+    bool known = false;
+    const Nr nr = runtime_.to_guest_or_reaped(*ns, info.si_pid, &known);
+    if (known) {
+      info.si_pid = nr;
+    } else {
+      deliver = replace_hidden_child(tracee, &info);
+    }
+    changed = true;
+  } else if (sent_signal::restore(&info)) {
+    changed = true;
+  } else if (carries_sender(info)) {
+    const Nr nr = runtime_.to_guest(*ns, info.si_pid);
+    if (nr == 0 && !runtime_.task_of(info.si_pid)) outside = true;
+    info.si_pid = nr;
+    changed = true;
+  }
+  finish_lazy_call(tracee);
+  if (deliver && !outside && signal != SIGKILL && signal != SIGSTOP && !is_fault(info) &&
+      tracee.task->group().is_init() && has_default_action(tracee.tid, signal)) {
+    // pid_namespaces(7): an init gets only signals for which it has a handler.
+    deliver = false;
+  }
+  if (!deliver) {
+    ptrace_call::resume(tracee.tid);
+    return;
+  }
+  if (changed) ptrace_call::set_siginfo(tracee.tid, &info);
+  ptrace_call::resume(tracee.tid, signal);
+}
+
+}  // namespace warren

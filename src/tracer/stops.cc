@@ -1,0 +1,296 @@
+// What the tracer does at each kind of stop, but for signals and deaths.
+#include <linux/sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <csignal>
+
+#include "tracer/process_flags.h"
+#include "tracer/ptrace.h"
+#include "tracer/robust_list.h"
+#include "tracer/syscall_table.h"
+#include "tracer/tracer.h"
+
+namespace warren {
+
+namespace {
+
+bool is_job_control_stop(int signal) {
+  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+}  // namespace
+
+void Tracer::on_seccomp_stop(Tracee& tracee) {
+  finish_lazy_call(tracee);
+  arch::Registers regs;
+  if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
+  const SyscallEntry* entry = find_syscall(static_cast<int>(regs.syscall()), Way::kPtrace);
+  if (!entry) {
+    ptrace_call::resume(tracee.tid);
+    return;
+  }
+  SyscallContext context(runtime_, *tracee.task, tracee.tid, regs);
+  entry->handler(context);
+  using Outcome = SyscallContext::Outcome;
+  switch (context.outcome()) {
+    case Outcome::kRun:
+      ptrace_call::resume(tracee.tid);
+      break;
+    case Outcome::kInject:  // only a notification can; a handler that says so here is wrong
+    case Outcome::kAnswer:
+      regs.set_syscall(-1);
+      regs.set_result(context.outcome() == Outcome::kAnswer ? context.answer_value() : -ENOSYS);
+      ptrace_call::set_registers(tracee.tid, regs);
+      ptrace_call::resume(tracee.tid);
+      break;
+    case Outcome::kFork: {
+      PendingCall call{.guest = regs};
+      arch::Registers changed = regs;
+      const long error = forks_.begin(tracee, context.take_fork(), regs, &changed, &call.fork);
+      if (error != 0) {
+        regs.set_syscall(-1);
+        regs.set_result(error);
+        ptrace_call::set_registers(tracee.tid, regs);
+        ptrace_call::resume(tracee.tid);
+        break;
+      }
+      ptrace_call::set_registers(tracee.tid, changed);
+      tracee.call = std::move(call);
+      ptrace_call::resume_to_exit(tracee.tid);
+      break;
+    }
+    case Outcome::kRunThenFinish: {
+      arch::Registers changed = context.call();
+      if (changed.args() != regs.args() || changed.syscall() != regs.syscall()) {
+        ptrace_call::set_registers(tracee.tid, changed);
+      }
+      tracee.call = PendingCall{
+          .guest = regs, .finish = context.take_finish(), .lazy = context.lazy()};
+      if (context.lazy()) {
+        ptrace_call::resume(tracee.tid);
+      } else {
+        ptrace_call::resume_to_exit(tracee.tid);
+      }
+      break;
+    }
+  }
+}
+
+void Tracer::finish_call(Tracee& tracee, arch::Registers* regs) {
+  PendingCall call = std::move(*tracee.call);
+  tracee.call.reset();
+  regs->restore_call(call.guest);
+  if (call.fork != 0) {
+    const long host = regs->result();
+    const long nr = forks_.parent_returned(call.fork, host);
+    regs->set_result(nr);
+    tell_clear_tid(tracee, *regs);
+    if (host > 0) {
+      if (const auto early = early_deaths_.find(static_cast<pid_t>(host));
+          early != early_deaths_.end()) {
+        const int status = early->second;
+        early_deaths_.erase(early);
+        on_death(static_cast<pid_t>(host), status);
+      }
+    }
+    return;
+  }
+  if (!call.finish) return;
+  FinishedCall finished(runtime_, *tracee.task, tracee.tid, call.guest, regs->result());
+  call.finish(finished);
+  regs->set_result(finished.result());
+  if (finished.repeated()) regs->rewind(call.guest.syscall());
+}
+
+// Makes up for a set_tid_address(2) that the kernel was not told of (sys_id.cc).
+void Tracer::tell_clear_tid(Tracee& tracee, const arch::Registers& regs) {
+  const auto address = reinterpret_cast<std::uint64_t>(tracee.task->data());
+  if (address == 0 || tracee.task->group().nr_threads() < 2) return;
+  tracee.task->set_data(nullptr);
+  // An address from before an exec is not that of a thread id any more.
+  const auto word = RemoteMemory(tracee.tid).read(RemotePtr<Nr>(address));
+  if (!word || *word != tracee.task->vnr()) return;
+  remote_syscall(tracee, regs, SYS_set_tid_address, {address, 0, 0, 0});
+}
+
+void Tracer::on_syscall_exit(Tracee& tracee) {
+  arch::Registers regs;
+  if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
+  if (tracee.call) {
+    finish_call(tracee, &regs);
+    ptrace_call::set_registers(tracee.tid, regs);
+  }
+  ptrace_call::resume(tracee.tid);
+}
+
+void Tracer::finish_lazy_call(Tracee& tracee) {
+  if (!tracee.call || !tracee.call->lazy) return;
+  arch::Registers regs;
+  if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
+  // Still the same return from the kernel, unless the call ended without a stop, which by the rule
+  // of finish_at_next_stop() is a failure that needs no translation.
+  if (regs.ip() != tracee.call->guest.ip() || regs.syscall() != tracee.call->guest.syscall() ||
+      regs.result() == -ENOSYS) {
+    tracee.call.reset();
+    return;
+  }
+  finish_call(tracee, &regs);
+  ptrace_call::set_registers(tracee.tid, regs);
+}
+
+void Tracer::on_event_stop(Tracee& tracee, int signal) {
+  finish_lazy_call(tracee);
+  if (is_job_control_stop(signal)) {
+    set_flag(tracee.task->group(), ProcessFlag::kGroupStopped);
+    ptrace_call::listen(tracee.tid);
+    if (stop_observer_ && tracee.task->is_leader() && !tracee.task->group().parent()) {
+      stop_observer_(tracee.tid, signal);
+    }
+    return;
+  }
+  if (has_flag(tracee.task->group(), ProcessFlag::kGroupStopped)) {
+    set_flag(tracee.task->group(), ProcessFlag::kGroupStopped, false);
+  }
+  update_options(tracee);
+  ptrace_call::resume(tracee.tid);
+}
+
+void Tracer::on_unknown(pid_t tid, int status) {
+  arch::Registers regs;
+  if (!ptrace_call::get_registers(tid, &regs)) return;
+  Forks::Child child;
+  if ((status >> 16) != PTRACE_EVENT_STOP ||
+      !forks_.child_arrived(regs.arg(5), tid, &child)) {
+    // Attached, but by no fork that was let through: it must not run.
+    kill(tid, SIGKILL);
+    return;
+  }
+  Tracee& tracee = add(tid, child.task);
+  tracee.options = child.options;
+  first_stop(tracee, child, WSTOPSIG(status));
+}
+
+void Tracer::first_stop(Tracee& tracee, Forks::Child& child, int signal) {
+  if (!tracee.task || !tracee.task->ns()->alive()) {
+    kill(tracee.tid, SIGKILL);
+    return;
+  }
+  prepare_child(tracee, child);
+  if (is_job_control_stop(signal)) {
+    ptrace_call::listen(tracee.tid);
+  } else {
+    ptrace_call::resume(tracee.tid);
+  }
+}
+
+// Makes good what was kept from the host's kernel when the parent's call was rewritten.
+void Tracer::prepare_child(Tracee& tracee, const Forks::Child& child) {
+  arch::Registers regs;
+  if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
+  const ForkRequest& request = child.request;
+  regs.restore_call(child.guest);
+  regs.set_result(0);
+  ptrace_call::set_registers(tracee.tid, regs);
+  if (request.flags & CLONE_CHILD_SETTID) {
+    (void)RemoteMemory(tracee.tid)
+        .write(RemotePtr<Nr>(request.child_tid), tracee.task->vnr());
+  }
+  update_options(tracee);
+  if (child.is_init && !(request.flags & CLONE_THREAD)) {
+    // The host's kernel then hands it the orphans of its namespace.
+    remote_syscall(tracee, regs, SYS_prctl, {PR_SET_CHILD_SUBREAPER, 1, 0, 0});
+  }
+  if (request.flags & CLONE_CLEAR_SIGHAND) clear_signal_handlers(tracee, regs);
+}
+
+// CLONE_CLEAR_SIGHAND: handled signals get their default action, ignored ones stay ignored.
+void Tracer::clear_signal_handlers(Tracee& tracee, const arch::Registers& regs) {
+  struct KernelSigaction {
+    std::uint64_t handler, flags, restorer, mask;
+  };
+  const std::uint64_t scratch = (regs.sp() - arch::kRedZone - sizeof(KernelSigaction)) & ~15ULL;
+  const RemoteMemory memory(tracee.tid);
+  KernelSigaction saved;
+  if (!memory.read_bytes(scratch, &saved, sizeof saved)) return;
+  for (int signal = 1; signal <= 64; ++signal) {
+    if (signal == SIGKILL || signal == SIGSTOP) continue;
+    if (remote_syscall(tracee, regs, SYS_rt_sigaction,
+                       {static_cast<std::uint64_t>(signal), 0, scratch, 8}) != 0) {
+      return;
+    }
+    KernelSigaction action;
+    if (!memory.read_bytes(scratch, &action, sizeof action)) return;
+    if (action.handler == 0 || action.handler == 1) continue;
+    action = {};
+    if (!memory.write_bytes(scratch, &action, sizeof action)) return;
+    remote_syscall(tracee, regs, SYS_rt_sigaction,
+                   {static_cast<std::uint64_t>(signal), scratch, 0, 8});
+  }
+  (void)memory.write_bytes(scratch, &saved, sizeof saved);
+}
+
+void Tracer::on_exec(Tracee& leader) {
+  // Reported under the leader's id, which a thread that is not the leader has just taken over.
+  const auto old_tid = static_cast<pid_t>(ptrace_call::event_message(leader.tid));
+  const pid_t tgid = leader.tid;
+  if (old_tid > 0 && old_tid != tgid) {
+    if (Tracee* thread = find(old_tid)) {
+      runtime_.kernel().exec(*thread->task);
+      std::unique_ptr<Tracee> moved = std::move(tracees_[old_tid]);
+      tracees_.erase(old_tid);
+      moved->tid = tgid;
+      moved->call.reset();
+      tracees_[tgid] = std::move(moved);
+    }
+  } else {
+    runtime_.kernel().exec(*leader.task);
+  }
+  update_options(*tracees_[tgid]);
+  ptrace_call::resume(tgid);
+}
+
+void Tracer::on_exit_event(Tracee& tracee) {
+  if (has_flag(tracee.task->group(), ProcessFlag::kSharesMemory)) {
+    mend_robust_list(tracee.tid, tracee.task->vnr());
+  }
+  if (tracee.task->group().is_init() && hold_init(tracee)) return;
+  ptrace_call::resume(tracee.tid);
+}
+
+long Tracer::remote_syscall(Tracee& tracee, const arch::Registers& at, long nr,
+                            const std::array<std::uint64_t, 4>& args) {
+  const pid_t tid = tracee.tid;
+  std::uint64_t mask = 0;
+  std::uint64_t all = ~std::uint64_t{0};
+  if (!ptrace_call::get_signal_mask(tid, &mask)) return -ESRCH;
+  arch::Registers call = at;
+  for (int i = 0; i < 4; ++i) call.set_arg(i, args[static_cast<std::size_t>(i)]);
+  call.rewind(nr);
+  ptrace_call::set_signal_mask(tid, &all);
+  ptrace_call::set_registers(tid, call);
+  // The entry stop, perhaps a seccomp stop in between, and the exit stop.
+  int syscall_stops = 0;
+  long result = -ESRCH;
+  while (syscall_stops < 2) {
+    ptrace_call::resume_to_exit(tid);
+    int status = 0;
+    if (waitpid(tid, &status, __WALL) != tid) return -ESRCH;
+    if (!WIFSTOPPED(status)) {
+      // The caller still holds the tracee; its death is for the loop to hear of.
+      post([this, tid, status] { on_death(tid, status); });
+      return -ESRCH;
+    }
+    if (WSTOPSIG(status) == (SIGTRAP | 0x80)) ++syscall_stops;
+  }
+  arch::Registers after;
+  if (ptrace_call::get_registers(tid, &after)) result = after.result();
+  arch::Registers restored = at;
+  ptrace_call::set_registers(tid, restored);
+  ptrace_call::set_signal_mask(tid, &mask);
+  return result;
+}
+
+}  // namespace warren

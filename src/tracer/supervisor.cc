@@ -1,0 +1,132 @@
+#include "tracer/supervisor.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+
+#include "control/exec_program.h"
+#include "control/server.h"
+#include "tracer/container.h"
+#include "tracer/front.h"
+#include "tracer/original_limits.h"
+
+extern char** environ;
+
+namespace warren {
+
+namespace {
+
+constexpr int kOwnFailure = 125;
+
+std::string advice_for(const std::string& step) {
+  if (step == "ptrace") return "; this host forbids tracing one's own processes, see 'warren doctor'";
+  if (step == "seccomp") return "; user notification needs Linux 5.19, see 'warren doctor'";
+  return "";
+}
+
+GuestProgram first_program(const control::RunOptions& options) {
+  GuestProgram program;
+  program.program = options.program;
+  program.argv = options.argv;
+  for (char** variable = environ; *variable; ++variable) program.env.emplace_back(*variable);
+  return program;
+}
+
+void print_stats(const Stats& stats) {
+  std::fprintf(stderr,
+               "warren: %llu stops (%llu slept for), %llu notifications, %llu forks, %llu deaths\n",
+               static_cast<unsigned long long>(stats.stops.load()),
+               static_cast<unsigned long long>(stats.blocking_waits.load()),
+               static_cast<unsigned long long>(stats.notifications.load()),
+               static_cast<unsigned long long>(stats.forks.load()),
+               static_cast<unsigned long long>(stats.deaths.load()));
+}
+
+// 128+n for a death by signal n, as shells have it.
+int exit_status_of(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+void supervise(control::RunOptions& options, FrontLine& front) {
+  prctl(PR_SET_NAME, "warren", 0, 0, 0);
+  // Orphans of programs that came from outside would otherwise leave the container's family.
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  keep_original_limits();
+  // Nothing but SIGKILL and SIGSTOP is for the supervisor: it would end the container unseen.
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+
+  auto created = Container::create(options.socket.name(), front);
+  if (!created) {
+    front.ended(kOwnFailure, std::string("run: engine: ") + std::strerror(created.error_code()));
+    return;
+  }
+  Container& container = **created;
+  const auto server = control::Server::start(options.socket.listener(), container);
+  if (!server) {
+    front.ended(kOwnFailure,
+                std::string("run: control server: ") + std::strerror(server.error_code()));
+    return;
+  }
+  if (const auto error = container.start(first_program(options))) {
+    container.kill_all();
+    front.ended(kOwnFailure, "run: " + error->what + ": " + std::strerror(error->error) +
+                                 advice_for(error->what));
+    return;
+  }
+  // When the front is killed, the container ends with it.
+  std::thread watch([&] {
+    front.wait_until_closed();
+    container.kill_all();
+  });
+  const Container::End end = container.serve();
+  (*server)->stop();
+  front.shut_down();
+  watch.join();
+  if (options.stats) print_stats(container.stats());
+  if (end.exec_error != 0) {
+    front.ended(control::exec_exit_status(end.exec_error),
+                "run: " + options.argv[0] + ": " + std::strerror(end.exec_error));
+  } else {
+    front.ended(exit_status_of(end.wait_status), "");
+  }
+}
+
+}  // namespace
+
+control::RunOutcome run_container(control::RunOptions options) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+    return {kOwnFailure, std::string("run: socketpair: ") + std::strerror(errno)};
+  }
+  UniqueFd ours(pair[0]);
+  UniqueFd theirs(pair[1]);
+  const pid_t pid = fork();
+  if (pid < 0) {
+    return {kOwnFailure, std::string("run: fork: ") + std::strerror(errno) +
+                             "; too many processes? see 'ulimit -u'"};
+  }
+  if (pid == 0) {
+    ours.reset();
+    FrontLine front(std::move(theirs));
+    supervise(options, front);
+    // The name is the front's to give back, as long as it lives; so nothing is destroyed here.
+    std::fflush(nullptr);
+    _exit(0);
+  }
+  theirs.reset();
+  control::RunOutcome outcome = stand_in_front(std::move(ours), pid, options.on_started);
+  options.socket.remove();
+  return outcome;
+}
+
+}  // namespace warren

@@ -1,0 +1,186 @@
+// Sending signals, and waiting for them.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+
+#include "tracer/handlers.h"
+#include "tracer/runtime.h"
+#include "tracer/sent_signal.h"
+#include "tracer/signal_permission.h"
+#include "tracer/syscall_context.h"
+
+namespace warren {
+
+namespace {
+
+constexpr int kMostSignal = 64;
+
+// Sends one process (or one thread of it) a signal in the caller's name. 0 or -errno.
+int send_to(SyscallContext& call, const ThreadGroup& target, pid_t target_tid, int signal, int code) {
+  if (const int error = check_signal_permission(call.tid(), target.level0(), signal)) return -error;
+  if ((signal == SIGKILL || signal == SIGSTOP) &&
+      Kernel::init_protected(&call.task(), target)) {
+    return 0;  // pid_namespaces(7): not from inside its own namespace; no error
+  }
+  // The sender is named by the number that it has for the receiver; 0 if it is outside.
+  const Nr sender = call.task().group().nr_in(*target.ns());
+  return sent_signal::send(target.level0(), target_tid, signal, code, sender,
+                           real_uid_of(call.tid()));
+}
+
+}  // namespace
+
+// kill(2), all four forms of the pid.
+void sys_kill(SyscallContext& call) {
+  const int pid = call.int_arg(0);
+  const int signal = call.int_arg(1);
+  if (signal < 0 || signal > kMostSignal) {
+    call.answer(-EINVAL);
+    return;
+  }
+  if (pid == INT_MIN) {
+    call.answer(-ESRCH);
+    return;
+  }
+  const auto targets = call.runtime().kernel().signal_targets(call.task(), pid);
+  if (!targets) {
+    call.answer(-targets.error_code());
+    return;
+  }
+  // Many: success if one got it; else the last error (kill(2), and for -1 anything but EPERM).
+  long answer = -ESRCH;
+  bool any = false;
+  for (const Ref<ThreadGroup>& target : *targets) {
+    const int r = send_to(call, *target, 0, signal, SI_USER);
+    if (r == 0) any = true;
+    answer = r;
+  }
+  call.answer(any ? 0 : answer);
+}
+
+namespace {
+
+void send_to_thread(SyscallContext& call, Nr tgid, Nr tid, int signal) {
+  if (tid <= 0 || (tgid <= 0 && tgid != INT_MIN) || signal < 0 || signal > kMostSignal) {
+    call.answer(-EINVAL);
+    return;
+  }
+  const Ref<PidNamespace> ns = call.task().ns();
+  const Ref<Task> target = call.runtime().kernel().find_task(*ns, tid);
+  if (!target || (tgid != INT_MIN && target->group().nr_in(*ns) != tgid)) {
+    call.answer(-ESRCH);
+    return;
+  }
+  call.answer(send_to(call, target->group(), target->level0(), signal, SI_TKILL));
+}
+
+}  // namespace
+
+void sys_tkill(SyscallContext& call) {
+  send_to_thread(call, INT_MIN, call.int_arg(0), call.int_arg(1));
+}
+
+void sys_tgkill(SyscallContext& call) {
+  send_to_thread(call, call.int_arg(0), call.int_arg(1), call.int_arg(2));
+}
+
+namespace {
+
+// A signal that an init does not get from inside is taken and forgotten.
+bool swallowed(SyscallContext& call, const ThreadGroup& target, int signal) {
+  if ((signal == SIGKILL || signal == SIGSTOP) && Kernel::init_protected(&call.task(), target)) {
+    call.answer(0);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+// rt_sigqueueinfo(2): the caller itself sends, since only it may claim some codes for itself.
+void sys_rt_sigqueueinfo(SyscallContext& call) {
+  const Ref<Task> target = call.runtime().kernel().find_task(*call.task().ns(), call.int_arg(0));
+  // Without a target the call still checks its other arguments first; no process has this number.
+  const pid_t host = target ? target->group().level0() : INT_MAX;
+  if (target && swallowed(call, target->group(), call.int_arg(1))) return;
+  call.set_arg(0, static_cast<std::uint64_t>(host));
+}
+
+void sys_rt_tgsigqueueinfo(SyscallContext& call) {
+  const Ref<PidNamespace> ns = call.task().ns();
+  const Nr tgid = call.int_arg(0);
+  const Nr tid = call.int_arg(1);
+  if (tgid <= 0 || tid <= 0) {
+    call.answer(-EINVAL);
+    return;
+  }
+  const Ref<Task> target = call.runtime().kernel().find_task(*ns, tid);
+  const bool same = target && target->group().nr_in(*ns) == tgid;
+  if (same && swallowed(call, target->group(), call.int_arg(2))) return;
+  call.set_arg(0, static_cast<std::uint64_t>(same ? target->group().level0() : INT_MAX));
+  call.set_arg(1, static_cast<std::uint64_t>(same ? target->level0() : INT_MAX));
+}
+
+namespace {
+
+constexpr std::uint64_t kSiginfoErrno = 4;
+constexpr std::uint64_t kSiginfoCode = 8;
+constexpr std::uint64_t kSiginfoPid = 16;
+
+// A blocked signal that is waited for never comes to a delivery stop; its numbers are translated
+// here.
+void finish_sigtimedwait(FinishedCall& done) {
+  if (done.result() <= 0) return;
+  siginfo_t info;
+  const std::uint64_t at = done.arg(1);
+  if (!done.memory().read_bytes(at, &info, sizeof info)) return;
+  bool known = false;
+  if (sent_signal::restore(&info)) {
+    (void)done.memory().write(RemotePtr<int>(at + kSiginfoErrno), info.si_errno);
+    (void)done.memory().write(RemotePtr<int>(at + kSiginfoCode), info.si_code);
+  } else if (info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_MESGQ ||
+             (info.si_signo == SIGCHLD && info.si_code > 0)) {
+    const Nr nr =
+        done.runtime().to_guest_or_reaped(*done.task().ns(), info.si_pid, &known);
+    (void)done.memory().write(RemotePtr<Nr>(at + kSiginfoPid), nr);
+  }
+}
+
+}  // namespace
+
+void sys_rt_sigtimedwait(SyscallContext& call) { call.run_then(finish_sigtimedwait); }
+
+// timer_create(2) with SIGEV_THREAD_ID names a thread inside a structure: it is copied to where the
+// number can be changed.
+void sys_timer_create(SyscallContext& call) {
+  struct KernelSigevent {
+    std::uint64_t value;
+    int signo;
+    int notify;
+    int tid;
+    int pad[11];
+  } event;
+  static_assert(sizeof(KernelSigevent) == 64);
+  constexpr int kThreadId = 4;  // SIGEV_THREAD_ID, a flag beside SIGEV_SIGNAL
+  if (!call.memory().read_bytes(call.arg(1), &event, sizeof event)) {
+    call.run();
+    return;
+  }
+  if ((event.notify & kThreadId) == 0) {
+    call.run();
+    return;
+  }
+  const pid_t host = call.runtime().to_host(*call.task().ns(), event.tid);
+  event.tid = host != 0 ? host : INT_MAX;
+  const std::uint64_t copy = call.scratch(sizeof event);
+  if (!call.memory().write_bytes(copy, &event, sizeof event)) {
+    call.answer(-EFAULT);
+    return;
+  }
+  call.set_arg(1, copy);
+}
+
+}  // namespace warren

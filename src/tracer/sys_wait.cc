@@ -1,0 +1,138 @@
+// wait4(2), waitid(2). The host's kernel waits, with its own numbers.
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <climits>
+
+#include "tracer/handlers.h"
+#include "tracer/ptrace.h"
+#include "tracer/runtime.h"
+#include "tracer/syscall_context.h"
+#include "tracer/tracer.h"
+
+namespace warren {
+
+namespace {
+
+constexpr int kWait4Options = WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
+
+enum class Translated { kYes, kNoSuch };
+
+// The argument of wait4: a process, -group, 0 or -1.
+Translated translate_wait_pid(SyscallContext& call, int pid, int* host) {
+  *host = pid;
+  if (pid == 0 || pid == -1) return Translated::kYes;
+  const Ref<PidNamespace> ns = call.task().ns();
+  const Ref<Pid> target = call.runtime().kernel().find_pid(*ns, pid > 0 ? pid : -pid);
+  if (!target) return Translated::kNoSuch;
+  *host = pid > 0 ? target->level0() : -target->level0();
+  return Translated::kYes;
+}
+
+// What the kernel says it has waited for. 0: the guest must not see it.
+Nr note_waited(Runtime& runtime, Task& task, pid_t host) {
+  const Ref<ThreadGroup> child = runtime.kernel().find_group(runtime.kernel().root(), host);
+  if (!child) return 0;
+  const Nr nr = child->nr_in(*task.ns());
+  runtime.tracer().note_waited(*child);
+  return nr;
+}
+
+void finish_wait4(FinishedCall& done) {
+  if (done.result() <= 0) return;
+  const Nr nr = note_waited(done.runtime(), done.task(), static_cast<pid_t>(done.result()));
+  if (nr == 0) {
+    // A zombie that the host handed over from a namespace that has ended: gone now, and unseen.
+    done.repeat();
+  } else {
+    done.set_result(nr);
+  }
+}
+
+// Whether the end of a wait is sure to be announced by a signal's stop (see
+// SyscallContext::finish_at_next_stop). Then one stop serves for both.
+bool ends_with_sigchld(SyscallContext& call, int options) {
+  if (options != 0) return false;
+  ThreadGroup& process = call.task().group();
+  if (process.nr_threads() != 1) return false;
+  std::uint64_t mask = 0;
+  if (!ptrace_call::get_signal_mask(call.tid(), &mask) || ((mask >> (SIGCHLD - 1)) & 1)) {
+    return false;
+  }
+  bool any = false;
+  for (const Ref<ThreadGroup>& child : process.children()) {
+    if (child->state() != GroupState::kAlive || child->exit_signal() != SIGCHLD) return false;
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace
+
+void sys_wait4(SyscallContext& call) {
+  const int pid = call.int_arg(0);
+  const int options = call.int_arg(2);
+  if (options & ~kWait4Options) {
+    call.answer(-EINVAL);
+    return;
+  }
+  if (pid == INT_MIN) {
+    call.answer(-ESRCH);
+    return;
+  }
+  int host = 0;
+  if (translate_wait_pid(call, pid, &host) == Translated::kNoSuch) {
+    call.answer(-ECHILD);
+    return;
+  }
+  if (host != pid) call.set_arg(0, static_cast<std::uint64_t>(static_cast<std::int64_t>(host)));
+  call.run_then(finish_wait4);
+  if (ends_with_sigchld(call, options)) call.finish_at_next_stop();
+}
+
+namespace {
+
+// siginfo_t of waitid, as the x86-64 kernel lays it out.
+constexpr std::uint64_t kSiginfoPid = 16;
+constexpr std::size_t kSiginfoSize = 128;
+
+void finish_waitid(FinishedCall& done, std::uint64_t info) {
+  if (done.result() != 0) return;
+  const auto host = done.memory().read(RemotePtr<Nr>(info + kSiginfoPid));
+  if (!host || *host == 0) return;
+  const Nr nr = note_waited(done.runtime(), done.task(), *host);
+  if (nr == 0) {
+    done.repeat();
+  } else if (done.arg(2) != 0) {
+    (void)done.memory().write(RemotePtr<Nr>(info + kSiginfoPid), nr);
+  }
+}
+
+}  // namespace
+
+void sys_waitid(SyscallContext& call) {
+  const int type = call.int_arg(0);
+  const int id = call.int_arg(1);
+  if ((type == P_PID && id > 0) || (type == P_PGID && id > 0)) {
+    const Ref<Pid> target = call.runtime().kernel().find_pid(*call.task().ns(), id);
+    // A number that nobody has is ECHILD, but wrong options come first; a host number that cannot be
+    // a child of this process lets the kernel decide.
+    const pid_t host = target ? target->level0() : call.tid();
+    call.set_arg(1, static_cast<std::uint64_t>(host));
+  }
+  // Without a place for the siginfo nobody could tell whom it was.
+  std::uint64_t info = call.arg(2);
+  if (info == 0) {
+    info = call.scratch(kSiginfoSize);
+    const char zeros[kSiginfoSize] = {};
+    if (!call.memory().write_bytes(info, zeros, sizeof zeros)) {
+      call.answer(-EFAULT);
+      return;
+    }
+    call.set_arg(2, info);
+  }
+  call.run_then([info](FinishedCall& done) { finish_waitid(done, info); });
+}
+
+}  // namespace warren

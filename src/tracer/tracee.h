@@ -1,0 +1,35 @@
+// What the tracer thread keeps of each task of a container.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "arch/x86_64/registers.h"
+#include "tracer/syscall_context.h"
+#include "warren/kernel.h"
+
+namespace warren {
+
+// A call that was let run and whose end is awaited.
+struct PendingCall {
+  arch::Registers guest;  // the registers at the entry, as the guest had them
+  FinishHandler finish;   // may be empty: only registers are to be restored
+  bool lazy = false;      // ends at whatever stop comes next
+  std::uint64_t fork = 0;  // key of the fork that the call makes; 0 if it makes none
+};
+
+// One traced task. Owned by the tracer and touched by its thread alone.
+struct Tracee {
+  pid_t tid = 0;
+  // Null for a stray: a child that appeared in a namespace that died meanwhile. It only has to die.
+  Ref<Task> task;
+  unsigned options = 0;  // PTRACE_O_*
+  bool awaiting_first_stop = false;
+  // An init that has reached its end and is kept there until its namespaces are empty.
+  bool held_at_exit = false;
+  std::optional<PendingCall> call;
+};
+
+}  // namespace warren

@@ -1,0 +1,201 @@
+#include "tracer/tracer.h"
+
+#include <dirent.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "tracer/process_flags.h"
+#include "tracer/ptrace.h"
+
+namespace warren {
+
+namespace {
+
+constexpr unsigned kBaseOptions =
+    PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP;
+
+// TracerPid of a process; 0 if it has none or is gone.
+pid_t tracer_of(pid_t pid) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/status", pid);
+  FILE* file = std::fopen(path, "re");
+  if (!file) return 0;
+  char line[256];
+  int tracer = 0;
+  while (std::fgets(line, sizeof line, file)) {
+    if (std::sscanf(line, "TracerPid: %d", &tracer) == 1) break;
+  }
+  std::fclose(file);
+  return tracer;
+}
+
+}  // namespace
+
+Tracer::Tracer(Runtime& runtime) : runtime_(runtime), waiter_(runtime.stats()), forks_(runtime) {}
+
+Tracer::~Tracer() = default;
+
+void Tracer::post(std::function<void()> work) {
+  {
+    const std::lock_guard lock(posted_mutex_);
+    posted_.push_back(std::move(work));
+  }
+  posted_changed_.notify_one();
+  waiter_.interrupt();
+}
+
+void Tracer::run_posted() {
+  std::vector<std::function<void()>> work;
+  {
+    const std::lock_guard lock(posted_mutex_);
+    work.swap(posted_);
+  }
+  for (auto& w : work) w();
+}
+
+void Tracer::run() {
+  waiter_.attach_thread();
+  while (true) {
+    run_posted();
+    if (finishing_ && tracees_.empty()) return;
+    if (forks_.has_orphans()) look_for_orphans();
+    const WaitEvent event = waiter_.wait();
+    switch (event.kind) {
+      case WaitEvent::Kind::kTask:
+        dispatch(event.tid, event.status);
+        break;
+      case WaitEvent::Kind::kInterrupted:
+        break;
+      case WaitEvent::Kind::kNoTasks: {
+        if (finishing_) return;
+        std::unique_lock lock(posted_mutex_);
+        posted_changed_.wait(lock, [&] { return !posted_.empty(); });
+        break;
+      }
+    }
+  }
+}
+
+void Tracer::look_for_orphans() {
+  WaitEvent event = waiter_.poll();
+  while (event.kind == WaitEvent::Kind::kTask) {
+    dispatch(event.tid, event.status);
+    event = waiter_.poll();
+  }
+  if (!forks_.has_orphans()) return;
+  // Everything that has happened is served. If no unknown task is ours, none will come.
+  bool unknown = false;
+  if (DIR* proc = opendir("/proc")) {
+    while (const dirent* entry = readdir(proc)) {
+      const pid_t pid = std::atoi(entry->d_name);
+      if (pid <= 0 || tracees_.contains(pid)) continue;
+      if (tracer_of(pid) == gettid()) unknown = true;
+    }
+    closedir(proc);
+  }
+  if (!unknown) forks_.drop_orphans();
+}
+
+Tracee* Tracer::find(pid_t tid) {
+  const auto it = tracees_.find(tid);
+  return it == tracees_.end() ? nullptr : it->second.get();
+}
+
+Tracee& Tracer::add(pid_t tid, Ref<Task> task) {
+  auto tracee = std::make_unique<Tracee>();
+  tracee->tid = tid;
+  tracee->task = std::move(task);
+  return *(tracees_[tid] = std::move(tracee));
+}
+
+unsigned Tracer::wanted_options(const Task& task) const {
+  unsigned options = kBaseOptions;
+  // A thread other than the leader changes its id when it execs.
+  if (!task.is_leader()) options |= PTRACE_O_TRACEEXEC;
+  // An init's end waits for its namespace's; robust mutexes are mended before their owner is gone.
+  if (task.group().is_init() || has_flag(task.group(), ProcessFlag::kSharesMemory)) {
+    options |= PTRACE_O_TRACEEXIT;
+  }
+  return options;
+}
+
+void Tracer::update_options(Tracee& tracee) {
+  const unsigned options = wanted_options(*tracee.task);
+  if (options != tracee.options && ptrace_call::set_options(tracee.tid, options)) {
+    tracee.options = options;
+  }
+}
+
+void Tracer::refresh_options(ThreadGroup& process) {
+  for (const Ref<Task>& thread : process.threads()) {
+    Tracee* tracee = find(thread->level0());
+    if (!tracee) continue;
+    update_options(*tracee);
+    // One that runs is made to stop for it (on_event_stop()).
+    if (tracee->options != wanted_options(*tracee->task)) {
+      ptrace_call::raw(PTRACE_INTERRUPT, tracee->tid, nullptr, nullptr);
+    }
+  }
+}
+
+Result<void> Tracer::attach(pid_t tid, Ref<Task> task) {
+  const unsigned options = wanted_options(*task);
+  if (ptrace_call::raw(PTRACE_SEIZE, tid, nullptr,
+                       reinterpret_cast<void*>(static_cast<std::uintptr_t>(options))) != 0) {
+    return Errno{errno};
+  }
+  add(tid, std::move(task)).options = options;
+  return {};
+}
+
+void Tracer::dispatch(pid_t tid, int status) {
+  runtime_.stats().stops.fetch_add(1, std::memory_order_relaxed);
+  if (WIFEXITED(status) || WIFSIGNALED(status)) {
+    on_death(tid, status);
+    return;
+  }
+  if (!WIFSTOPPED(status)) return;
+  Tracee* tracee = find(tid);
+  if (!tracee) {
+    on_unknown(tid, status);
+    return;
+  }
+  if (!tracee->task) {
+    kill(tid, SIGKILL);
+    return;
+  }
+  const int signal = WSTOPSIG(status);
+  switch (status >> 16) {
+    case 0:
+      if (signal == (SIGTRAP | 0x80)) {
+        on_syscall_exit(*tracee);
+      } else {
+        on_signal(*tracee, signal);
+      }
+      break;
+    case PTRACE_EVENT_SECCOMP:
+      on_seccomp_stop(*tracee);
+      break;
+    case PTRACE_EVENT_STOP:
+      on_event_stop(*tracee, signal);
+      break;
+    case PTRACE_EVENT_EXEC:
+      on_exec(*tracee);
+      break;
+    case PTRACE_EVENT_EXIT:
+      on_exit_event(*tracee);
+      break;
+    default:
+      ptrace_call::resume(tid);
+      break;
+  }
+}
+
+}  // namespace warren

@@ -1,0 +1,116 @@
+// The tracer: the one thread that issues ptrace requests for all tasks of a container.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <condition_variable>
+#include <csignal>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "tracer/fork.h"
+#include "tracer/runtime.h"
+#include "tracer/tracee.h"
+#include "tracer/waiter.h"
+#include "warren/kernel.h"
+
+namespace warren {
+
+// Why one thread: ptrace and wait belong to the thread that attached. Everybody else posts work to
+// it. All members but post() are for that thread alone.
+class Tracer {
+ public:
+  explicit Tracer(Runtime& runtime);
+  ~Tracer();
+
+  // Runs `work` on the tracer thread soon. Any thread.
+  void post(std::function<void()> work);
+
+  // Serves guests until none is left and finish() was called.
+  void run();
+  // No further guest will be adopted from outside.
+  void finish() { finishing_ = true; }
+  // Attaches to a child of the supervisor that waits to become `task`. Errors: as ptrace(2).
+  Result<void> attach(pid_t tid, Ref<Task> task);
+  // Brings the ptrace options of a process's threads up to date with its flags, at their next stop.
+  void refresh_options(ThreadGroup& process);
+  // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
+  void note_waited(ThreadGroup& child) {
+    if (child.state() == GroupState::kZombie) reap_if_gone(child);
+  }
+  // Called when a process that is a child of the supervisor itself has ended.
+  using ExitObserver = std::function<void(pid_t tid, int wait_status)>;
+  void set_exit_observer(ExitObserver observer) { exit_observer_ = std::move(observer); }
+  // Called when the process that `tid` leads was stopped by a job-control signal.
+  using StopObserver = std::function<void(pid_t tid, int signal)>;
+  void set_stop_observer(StopObserver observer) { stop_observer_ = std::move(observer); }
+
+ private:
+  void dispatch(pid_t tid, int status);
+  void run_posted();
+  // Forks of dead parents: waits no longer for children that do not exist.
+  void look_for_orphans();
+
+  // Stops, by kind (stops.cc).
+  void on_seccomp_stop(Tracee& tracee);
+  void on_syscall_exit(Tracee& tracee);
+  void on_signal(Tracee& tracee, int signal);
+  bool replace_hidden_child(Tracee& tracee, siginfo_t* info);
+  void on_event_stop(Tracee& tracee, int signal);
+  void on_exec(Tracee& leader);
+  void on_exit_event(Tracee& tracee);
+  void on_unknown(pid_t tid, int status);
+  void first_stop(Tracee& tracee, Forks::Child& child, int signal);
+  void prepare_child(Tracee& tracee, const Forks::Child& child);
+
+  // Deaths (deaths.cc).
+  void on_death(pid_t tid, int status);
+  void reap_if_gone(ThreadGroup& group);
+  void reap_children_gone(ThreadGroup& group);
+  void zap(const Ref<PidNamespace>& ns);
+  // Keeps an init at its end if others are left in its namespace.
+  bool hold_init(Tracee& tracee);
+  void release_held_inits();
+
+  // A call whose end was awaited has ended, or was interrupted. Registers are the tracee's own.
+  void finish_call(Tracee& tracee, arch::Registers* regs);
+  void finish_lazy_call(Tracee& tracee);
+  void tell_clear_tid(Tracee& tracee, const arch::Registers& regs);
+  // Runs one system call in a stopped tracee as if it had made it; its signals wait. Returns the
+  // result, or -ESRCH if it died.
+  // Its registers, `at`, must follow a `syscall` instruction.
+  long remote_syscall(Tracee& tracee, const arch::Registers& at, long nr,
+                      const std::array<std::uint64_t, 4>& args);
+  void clear_signal_handlers(Tracee& tracee, const arch::Registers& regs);
+  unsigned wanted_options(const Task& task) const;
+  // The tracee must be stopped; else nothing happens.
+  void update_options(Tracee& tracee);
+  Tracee* find(pid_t tid);
+  Tracee& add(pid_t tid, Ref<Task> task);
+
+  Runtime& runtime_;
+  Waiter waiter_;
+  Forks forks_;
+  std::unordered_map<pid_t, std::unique_ptr<Tracee>> tracees_;
+  // Children that died before their fork told their number.
+  std::unordered_map<pid_t, int> early_deaths_;
+  // Namespaces whose init has reached its end while others are still there.
+  struct Zapping {
+    Ref<PidNamespace> ns;
+    pid_t init;
+  };
+  std::vector<Zapping> zapping_;
+  ExitObserver exit_observer_;
+  StopObserver stop_observer_;
+  bool finishing_ = false;
+
+  std::mutex posted_mutex_;
+  std::condition_variable posted_changed_;
+  std::vector<std::function<void()>> posted_;  // guarded by posted_mutex_
+};
+
+}  // namespace warren

@@ -1,0 +1,104 @@
+#include "tracer/waiter.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "arch/x86_64/interruptible_syscall.h"
+
+namespace warren {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::nanoseconds;
+
+constexpr nanoseconds kFirstWindow{10'000};
+constexpr nanoseconds kLongestWindow{60'000};
+// A look that took longer than this was interrupted by somebody who needed the processor.
+constexpr nanoseconds kPreempted{15'000};
+
+int interrupt_signal() { return SIGRTMIN + 4; }
+
+void on_interrupt(int, siginfo_t*, void* context) {
+  arch::leave_interruptible_syscall(static_cast<ucontext_t*>(context));
+}
+
+}  // namespace
+
+void Waiter::attach_thread() {
+  struct sigaction action {};
+  action.sa_sigaction = on_interrupt;
+  action.sa_flags = SA_SIGINFO;
+  sigfillset(&action.sa_mask);
+  sigaction(interrupt_signal(), &action, nullptr);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, interrupt_signal());
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  thread_ = gettid();
+}
+
+void Waiter::interrupt() {
+  if (interrupted_.exchange(1) == 0) {
+    syscall(SYS_tgkill, getpid(), thread_, interrupt_signal());
+  }
+}
+
+WaitEvent Waiter::poll() {
+  int status = 0;
+  const pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+  if (tid > 0) return {WaitEvent::Kind::kTask, tid, status};
+  if (tid < 0 && errno == ECHILD) return {WaitEvent::Kind::kNoTasks};
+  return {WaitEvent::Kind::kInterrupted};
+}
+
+bool Waiter::spin(WaitEvent* event) {
+  const Clock::time_point begin = Clock::now();
+  Clock::time_point last = begin;
+  while (true) {
+    *event = poll();
+    if (event->kind != WaitEvent::Kind::kInterrupted) return true;
+    if (interrupted_.load(std::memory_order_relaxed) != 0) return false;
+    sched_yield();
+    const Clock::time_point now = Clock::now();
+    if (now - last > kPreempted) {
+      window_ = nanoseconds{0};
+      return false;
+    }
+    last = now;
+    if (now - begin > window_) {
+      window_ /= 2;
+      if (window_ < kFirstWindow) window_ = nanoseconds{0};
+      return false;
+    }
+  }
+}
+
+WaitEvent Waiter::wait() {
+  if (interrupted_.exchange(0) != 0) return {WaitEvent::Kind::kInterrupted};
+  WaitEvent event{WaitEvent::Kind::kInterrupted};
+  if (window_.count() > 0 && spin(&event)) return event;
+
+  const Clock::time_point begin = Clock::now();
+  int status = 0;
+  const long tid = arch::interruptible_syscall(&interrupted_, SYS_wait4, -1,
+                                               reinterpret_cast<long>(&status), __WALL, 0);
+  stats_.blocking_waits.fetch_add(1, std::memory_order_relaxed);
+  if (tid == -EINTR) {
+    interrupted_.store(0);
+    return {WaitEvent::Kind::kInterrupted};
+  }
+  if (tid < 0) return {WaitEvent::Kind::kNoTasks};
+  if (Clock::now() - begin < kLongestWindow) {
+    window_ = std::min(kLongestWindow, std::max(kFirstWindow, window_ * 2));
+  }
+  return {WaitEvent::Kind::kTask, static_cast<pid_t>(tid), status};
+}
+
+}  // namespace warren
