@@ -117,8 +117,8 @@ class Kernel {
   Ref<Task> find_task(const PidNamespace& ns, Nr tid) const;
   // The process whose id (getpid(2)) is `tgid`; zombies until reaped.
   Ref<ThreadGroup> find_group(const PidNamespace& ns, Nr tgid) const;
-  // The process with the smallest number (getpid(2)) at or above `at_least`, zombies included; 0 when
-  // there is none. For listing a namespace in order, a bit at a time. (writer lock)
+  // The process with the smallest number (getpid(2)) at or above `at_least`, zombies included; 0
+  // when there is none. For listing a namespace in order, a bit at a time. (writer lock)
   Nr next_group(const PidNamespace& ns, Nr at_least) const;
   // Members of the process group or session (types kPgid, kSid), oldest first. (writer lock)
   std::vector<Ref<ThreadGroup>> members(const Pid& pid, PidType type) const;
@@ -210,7 +210,8 @@ class Kernel {
   // The process itself changes to `ns`, anywhere in the tree: it keeps its numbers in namespaces
   // that contain both, loses those that it leaves, and gets numbers where it enters, the same ones
   // as before if they are free. Its children stay. EBUSY: it is init of a namespace that it would
-  // leave. EAGAIN: no number free. ENOMEM: memory; `ns` is dead or has no init. ESRCH: not alive.
+  // leave; a thread of it is reserved and not published. EAGAIN: no number free. ENOMEM: memory;
+  // `ns` is dead or has no init. ESRCH: not alive.
   Result<void> move(ThreadGroup& group, PidNamespace& ns);
 
   // --- Signals ---
