@@ -100,18 +100,21 @@ Result<std::string> read_translated(int fd, Content content, const ResolvedPath&
   }
 }
 
-Result<UniqueFd> snapshot(const std::string& name, const std::string& text) {
-  UniqueFd writable(::memfd_create(name.substr(0, kMaxMemfdName).c_str(), MFD_CLOEXEC));
-  if (!writable.ok()) return Errno{errno};
+Result<UniqueFd> empty_snapshot(const std::string& name) {
+  UniqueFd file(::memfd_create(name.substr(0, kMaxMemfdName).c_str(), MFD_CLOEXEC));
+  // As the files of /proc themselves; nobody can open it for writing again.
+  if (!file.ok() || ::fchmod(file.get(), 0444) != 0) return Errno{errno};
+  return file;
+}
+
+Result<UniqueFd> fill_snapshot(UniqueFd file, const std::string& text) {
   for (size_t done = 0; done < text.size();) {
-    const ssize_t count = ::write(writable.get(), text.data() + done, text.size() - done);
+    const ssize_t count = ::write(file.get(), text.data() + done, text.size() - done);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return Errno{errno};
     done += static_cast<size_t>(count);
   }
-  // As the files of /proc themselves; nobody can open it for writing again.
-  if (::fchmod(writable.get(), 0444) != 0) return Errno{errno};
-  const std::string self = fmt::format("/proc/self/fd/{}", writable.get());
+  const std::string self = fmt::format("/proc/self/fd/{}", file.get());
   UniqueFd readable(::open(self.c_str(), O_RDONLY | O_CLOEXEC));
   if (!readable.ok()) return Errno{errno};
   return readable;

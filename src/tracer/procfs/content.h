@@ -38,10 +38,13 @@ inline bool is_sysctl(Content content) {
 Result<std::string> read_translated(int fd, Content content, const ResolvedPath& path,
                                     const ProcView& view);
 
-// A read-only descriptor (memfd_create(2)) that holds `text`. `name` is the host's path of the file
-// that it stands for: a link in /proc/PID/fd then tells it (shown_link_text). EMFILE, ENFILE,
+// A file (memfd_create(2)) to hold a translated text, still empty. `name` is the host's path of the
+// file that it stands for: a link in /proc/PID/fd then tells it (shown_link_text). EMFILE, ENFILE,
 // ENOMEM.
-Result<UniqueFd> snapshot(const std::string& name, const std::string& text);
+Result<UniqueFd> empty_snapshot(const std::string& name);
+
+// Fills an empty snapshot, and gives a read-only descriptor of it. ENOMEM, EMFILE, ENFILE.
+Result<UniqueFd> fill_snapshot(UniqueFd file, const std::string& text);
 
 // The text of a link of the host as the observer is to see it: numbers translated, snapshots under
 // the names of the files they stand for, namespaces as "pid:[INO]". `link` is the link itself.

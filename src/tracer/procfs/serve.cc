@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <climits>
@@ -117,43 +118,6 @@ OpenAnswer opened(Result<UniqueFd> fd) {
   return answer;
 }
 
-// /proc/self/warren and the namespaces: files that only warren has.
-OpenAnswer open_own(const ResolvedPath& path, int flags, const ProcView& view) {
-  if ((flags & O_DIRECTORY) != 0) return fail<OpenAnswer>(ENOTDIR);
-  if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return fail<OpenAnswer>(EEXIST);
-  if ((flags & O_ACCMODE) != O_RDONLY) return fail<OpenAnswer>(EACCES);
-  if (path.kind == Kind::kNsLink) return opened(open_pid_namespace(path, view));
-  const std::string text = view.warren_json();
-  if (text.empty()) return fail<OpenAnswer>(ENOENT);
-  return opened(snapshot("/proc/self/warren", text));
-}
-
-OpenAnswer open_translated(const ResolvedPath& path, Content content, int flags,
-                           const ProcView& view) {
-  // The host's file answers for existence and permission.
-  const UniqueFd file(::open(path.host_path.c_str(), flags | O_CLOEXEC | O_NOCTTY));
-  if (!file.ok()) return fail<OpenAnswer>(errno);
-  const auto text = read_translated(file.get(), content, path, view);
-  if (!text) return fail<OpenAnswer>(text.error_code());
-  return opened(snapshot(path.host_path, *text));
-}
-
-StatAnswer stat_own(const ResolvedPath& path, const ProcView& view) {
-  StatAnswer answer;
-  answer.action = Action::kAnswer;
-  if (path.kind == Kind::kNsLink) {
-    const auto fd = open_pid_namespace(path, view);
-    if (!fd) return fail<StatAnswer>(fd.error_code());
-    if (::fstat(fd->get(), &answer.st) != 0) return fail<StatAnswer>(errno);
-    return answer;
-  }
-  const std::string text = view.warren_json();
-  const std::string host = fmt::format("/proc/{}/status", path.host_tid);
-  if (text.empty()) return fail<StatAnswer>(ENOENT);
-  if (::stat(host.c_str(), &answer.st) != 0) return fail<StatAnswer>(errno);
-  return answer;
-}
-
 ResolveOptions options_for_stat(int at_flags) {
   ResolveOptions options;
   options.follow_last = (at_flags & AT_SYMLINK_NOFOLLOW) == 0;
@@ -161,11 +125,36 @@ ResolveOptions options_for_stat(int at_flags) {
   return options;
 }
 
+// /proc/self/warren and the namespaces: files that only warren has.
 bool is_own(const ResolvedPath& path, bool follow) {
   return path.kind == Kind::kWarren || (follow && is_pid_namespace(path));
 }
 
 }  // namespace
+
+OpenAnswer Server::open_snapshot(const std::string& host_path, const std::string& text,
+                                 const ProcView& view) {
+  return opened(snapshots_.open(view.self_tgid_host(), host_path, text));
+}
+
+OpenAnswer Server::open_own(const ResolvedPath& path, int flags, const ProcView& view) {
+  if ((flags & O_DIRECTORY) != 0) return fail<OpenAnswer>(ENOTDIR);
+  if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return fail<OpenAnswer>(EEXIST);
+  if ((flags & O_ACCMODE) != O_RDONLY) return fail<OpenAnswer>(EACCES);
+  if (path.kind == Kind::kNsLink) return opened(open_pid_namespace(path, view));
+  const std::string text = view.warren_json();
+  if (text.empty()) return fail<OpenAnswer>(ENOENT);
+  return open_snapshot(path.host_path, text, view);
+}
+
+OpenAnswer Server::open_translated(const ResolvedPath& path, int flags, const ProcView& view) {
+  // The host's file answers for existence and permission.
+  const UniqueFd file(::open(path.host_path.c_str(), flags | O_CLOEXEC | O_NOCTTY));
+  if (!file.ok()) return fail<OpenAnswer>(errno);
+  const auto text = read_translated(file.get(), content_of(path), path, view);
+  if (!text) return fail<OpenAnswer>(text.error_code());
+  return open_snapshot(path.host_path, *text, view);
+}
 
 OpenAnswer Server::open_sysctl(const ResolvedPath& path, int flags, const ProcView& view,
                                const SysctlSetters* setters) {
@@ -176,7 +165,7 @@ OpenAnswer Server::open_sysctl(const ResolvedPath& path, int flags, const ProcVi
   sysctl_writes_.apply();
   const auto text = read_translated(-1, content, path, view);
   if (!text) return fail<OpenAnswer>(text.error_code());
-  if (access == O_RDONLY) return opened(snapshot(path.host_path, *text));
+  if (access == O_RDONLY) return open_snapshot(path.host_path, *text, view);
   // The kernel says so at write(2), which nobody watches here.
   if (setters == nullptr || !view.may_set_sysctl()) return fail<OpenAnswer>(EPERM);
   const auto& setter = content == Content::kLastPid ? setters->last_pid : setters->pid_max;
@@ -202,30 +191,12 @@ OpenAnswer Server::open(const Base& base, std::string_view path, int flags, mode
   } else if (is_sysctl(content) && (flags & O_PATH) == 0) {
     answer = open_sysctl(place, flags, view, setters);
   } else if (content != Content::kNoNumbers && reads) {
-    answer = open_translated(place, content, flags, view);
+    answer = open_translated(place, flags, view);
   } else if (!place.native) {
     answer = opened(open_for(base.host_tid, place.host_path, flags, mode));
   }
   if (answer.action == Action::kContinue || (answer.action == Action::kAnswer && !place.native))
     answer.taints = taints(place, flags);
-  return answer;
-}
-
-StatAnswer Server::stat(const Base& base, std::string_view path, int at_flags,
-                        const ProcView& view) {
-  if (path.empty()) return {};
-  const ResolveOptions options = options_for_stat(at_flags);
-  const ResolvedPath place = resolve(base, path, options, view);
-  if (place.kind == Kind::kError) return fail<StatAnswer>(place.error);
-  const bool own = is_own(place, options.follow_last);
-  if (place.native && !own) return {};
-  const ActAs guest(base.host_tid);
-  if (guest.error() != 0) return fail<StatAnswer>(guest.error());
-  if (own) return stat_own(place, view);
-  StatAnswer answer;
-  answer.action = Action::kAnswer;
-  if (::fstatat(AT_FDCWD, place.host_path.c_str(), &answer.st, at_flags & ~AT_EMPTY_PATH) != 0)
-    return fail<StatAnswer>(errno);
   return answer;
 }
 
@@ -236,23 +207,59 @@ StatxAnswer Server::statx(const Base& base, std::string_view path, int at_flags,
   const ResolvedPath place = resolve(base, path, options, view);
   if (place.kind == Kind::kError) return fail<StatxAnswer>(place.error);
   const bool own = is_own(place, options.follow_last);
-  if (place.native && !own) return {};
+  const bool translated = content_of(place) != Content::kNoNumbers;
+  if (place.native && !own && !translated) return {};
   const ActAs guest(base.host_tid);
   if (guest.error() != 0) return fail<StatxAnswer>(guest.error());
   StatxAnswer answer;
   answer.action = Action::kAnswer;
-  UniqueFd fd;
-  std::string target = place.host_path;
-  int flags = at_flags & ~AT_EMPTY_PATH;
-  if (own) {
-    OpenAnswer file = open_own(place, O_RDONLY, view);
-    if (file.action == Action::kError) return fail<StatxAnswer>(file.error);
-    fd = std::move(file.fd);
-    target.clear();
-    flags |= AT_EMPTY_PATH;
+  const int flags = at_flags & ~AT_EMPTY_PATH;
+  if (own && place.kind == Kind::kNsLink) {
+    const auto fd = open_pid_namespace(place, view);
+    if (!fd) return fail<StatxAnswer>(fd.error_code());
+    if (::statx(fd->get(), "", flags | AT_EMPTY_PATH, mask, &answer.stx) != 0)
+      return fail<StatxAnswer>(errno);
+    return answer;
   }
-  if (::statx(fd.ok() ? fd.get() : AT_FDCWD, target.c_str(), flags, mask, &answer.stx) != 0)
+  if (own && view.warren_json().empty()) return fail<StatxAnswer>(ENOENT);
+  // /proc/self/warren looks like its neighbours.
+  const std::string target = own ? fmt::format("/proc/{}/status", place.host_tid) : place.host_path;
+  if (::statx(AT_FDCWD, target.c_str(), flags, mask, &answer.stx) != 0)
     return fail<StatxAnswer>(errno);
+  if (own || translated) {
+    const auto file = snapshots_.identity(view.self_tgid_host(), place.host_path);
+    if (!file) return fail<StatxAnswer>(file.error_code());
+    answer.stx.stx_ino = file->ino;
+    answer.stx.stx_dev_major = ::gnu_dev_major(file->dev);
+    answer.stx.stx_dev_minor = ::gnu_dev_minor(file->dev);
+  }
+  return answer;
+}
+
+StatAnswer Server::stat(const Base& base, std::string_view path, int at_flags,
+                        const ProcView& view) {
+  const StatxAnswer full = statx(base, path, at_flags, STATX_BASIC_STATS, view);
+  StatAnswer answer;
+  static_cast<Answer&>(answer) = full;
+  if (full.action != Action::kAnswer) return answer;
+  const struct statx& stx = full.stx;
+  struct stat& st = answer.st;
+  const auto time = [](const statx_timestamp& from) {
+    return timespec{static_cast<time_t>(from.tv_sec), static_cast<long>(from.tv_nsec)};
+  };
+  st.st_dev = ::gnu_dev_makedev(stx.stx_dev_major, stx.stx_dev_minor);
+  st.st_ino = stx.stx_ino;
+  st.st_mode = stx.stx_mode;
+  st.st_nlink = stx.stx_nlink;
+  st.st_uid = stx.stx_uid;
+  st.st_gid = stx.stx_gid;
+  st.st_rdev = ::gnu_dev_makedev(stx.stx_rdev_major, stx.stx_rdev_minor);
+  st.st_size = static_cast<off_t>(stx.stx_size);
+  st.st_blksize = static_cast<blksize_t>(stx.stx_blksize);
+  st.st_blocks = static_cast<blkcnt_t>(stx.stx_blocks);
+  st.st_atim = time(stx.stx_atime);
+  st.st_mtim = time(stx.stx_mtime);
+  st.st_ctim = time(stx.stx_ctime);
   return answer;
 }
 

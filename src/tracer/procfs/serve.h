@@ -13,6 +13,7 @@
 #include "base/unique_fd.h"
 #include "tracer/procfs/dirents.h"
 #include "tracer/procfs/path.h"
+#include "tracer/procfs/snapshots.h"
 #include "tracer/procfs/sysctl.h"
 #include "tracer/procfs/view.h"
 
@@ -98,7 +99,13 @@ class Server {
   OpenAnswer open_sysctl(const ResolvedPath& path, int flags, const ProcView& view,
                          const SysctlSetters* setters);
 
+  OpenAnswer open_own(const ResolvedPath& path, int flags, const ProcView& view);
+  OpenAnswer open_translated(const ResolvedPath& path, int flags, const ProcView& view);
+  OpenAnswer open_snapshot(const std::string& host_path, const std::string& text,
+                           const ProcView& view);
+
   SysctlWrites sysctl_writes_;
+  Snapshots snapshots_;
 };
 
 }  // namespace warren::procfs

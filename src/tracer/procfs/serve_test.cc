@@ -201,6 +201,31 @@ TEST_F(ServeTest, Stat) {
   EXPECT_EQ(stx.stx.stx_ino, expected.st_ino);
 }
 
+TEST_F(ServeTest, StatAndOpenAgreeOnTheFile) {
+  for (const char* path : {"/proc/2/status", "/proc/self/stat", "/proc/loadavg",
+                           "/proc/self/warren", "/proc/sys/kernel/pid_max"}) {
+    const StatAnswer before = server_.stat(base_, path, 0, view_);
+    ASSERT_EQ(before.action, Action::kAnswer) << path;
+    EXPECT_TRUE(S_ISREG(before.st.st_mode)) << path;
+    const OpenAnswer file = open(path);
+    ASSERT_TRUE(file.fd.ok()) << path;
+    struct stat st;
+    ASSERT_EQ(::fstat(file.fd.get(), &st), 0);
+    EXPECT_EQ(before.st.st_ino, st.st_ino) << path;
+    EXPECT_EQ(before.st.st_dev, st.st_dev) << path;
+  }
+  struct stat host;
+  ASSERT_EQ(::stat("/etc/passwd", &host), 0);
+  const StatAnswer through = server_.stat(base_, "/proc/2/root/etc/passwd", 0, view_);
+  ASSERT_EQ(through.action, Action::kAnswer);
+  EXPECT_EQ(through.st.st_dev, host.st_dev);
+  EXPECT_EQ(through.st.st_ino, host.st_ino);
+  EXPECT_EQ(through.st.st_size, host.st_size);
+  EXPECT_EQ(through.st.st_mode, host.st_mode);
+  EXPECT_EQ(through.st.st_mtim.tv_sec, host.st_mtim.tv_sec);
+  EXPECT_EQ(through.st.st_blocks, host.st_blocks);
+}
+
 TEST_F(ServeTest, Access) {
   EXPECT_EQ(server_.access(base_, "/proc/2/stat", R_OK, 0, view_).action, Action::kAnswer);
   EXPECT_EQ(server_.access(base_, "/proc/self/stat", R_OK, 0, view_).action, Action::kContinue);
