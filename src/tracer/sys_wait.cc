@@ -33,10 +33,14 @@ Translated translate_wait_pid(SyscallContext& call, int pid, int* host) {
 // What the kernel says it has waited for. 0: the guest must not see it.
 Nr note_waited(Runtime& runtime, Task& task, pid_t host) {
   const Ref<ThreadGroup> child = runtime.kernel().find_group(runtime.kernel().root(), host);
-  if (!child) return 0;
-  const Nr nr = child->nr_in(*task.ns());
-  runtime.tracer().note_waited(*child);
-  return nr;
+  if (child) {
+    const Nr nr = child->nr_in(*task.ns());
+    runtime.tracer().note_waited(*child);
+    return nr;
+  }
+  // The tracer heard of the death, found the zombie gone already, and reaped it before it came here.
+  bool known = false;
+  return runtime.to_guest_or_reaped(*task.ns(), host, &known);
 }
 
 void finish_wait4(FinishedCall& done) {
