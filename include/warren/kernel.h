@@ -127,8 +127,8 @@ class Kernel {
 
   // Finds or makes the Pid that exists at level 0 only, for a process group or session of the host
   // that guests sit in. It is forgotten when the last process leaves it, or, never used, with the
-  // last reference. EINVAL: level0 < 1. EBUSY: the number
-  // is reserved for a task. ENOMEM.
+  // last reference. EINVAL: level0 < 1. EBUSY: the number is reserved for a task.
+  // ENOMEM.
   Result<Ref<Pid>> host_pid(Nr level0);
   // The first task of a container, with no parent (getppid(2) gives 0): joins `ns`, or becomes its
   // init with number 1. It also becomes init of those namespaces above that are still empty.
@@ -205,7 +205,7 @@ class Kernel {
   // The process itself enters a new namespace below its own, as its init: each thread gains a
   // level. May be repeated; the process is then init of each, and all end with it. Returns the
   // number of the process there (1). EINVAL: pid_ns_for_children() of a thread is not its own
-  // namespace. ENOMEM. ESRCH: not alive.
+  // namespace. EBUSY: a thread of it is reserved and not published. ENOMEM. ESRCH: not alive.
   Result<Nr> grow(ThreadGroup& group);
   // The process itself changes to `ns`, anywhere in the tree: it keeps its numbers in namespaces
   // that contain both, loses those that it leaves, and gets numbers where it enters, the same ones

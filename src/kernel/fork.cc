@@ -80,6 +80,7 @@ void ForkReservation::cancel() {
     Core& core = *state->core;
     Core::Writer lock(core);
     core.cancel_numbers(state->pid);
+    if (state->group == nullptr) --state->parent->thread_group->reserved_threads;
     state->unpin_groups(core);
     --core.open_reservations;
   }
@@ -151,7 +152,11 @@ Result<ForkReservation> Kernel::reserve_fork(Task& parent_task, const ForkArgs& 
     }
     if (error == 0) {
       ++core_->open_reservations;
-      if (!args.thread) state->pin_groups();
+      if (args.thread) {
+        ++parent->thread_group->reserved_threads;
+      } else {
+        state->pin_groups();
+      }
     }
   }
   if (error != 0) {
@@ -188,6 +193,7 @@ Ref<Task> Kernel::publish_fork(ForkReservation&& reservation, Nr level0) {
       if (core_->claim_level0(level0) != 0) std::abort();  // a number < 1: broken contract
     }
     if (state->group == nullptr) {
+      --group->reserved_threads;
       if (group->life.load(std::memory_order_relaxed) == GroupState::kDead) {
         // The process was reaped meanwhile: a thread that has ended before anybody saw it.
         core_->publish_numbers(state->pid);

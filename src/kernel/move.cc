@@ -29,8 +29,8 @@ struct Renumbering {
 // Numbers for all threads of a process below the level `kept`, or none of them.
 class Plan {
  public:
-  Plan(GroupImpl* group, NamespaceImpl* target, int kept)
-      : group_(group), target_(target), kept_(kept) {}
+  Plan(GroupImpl* group, NamespaceImpl* target, int kept, bool same_numbers)
+      : group_(group), target_(target), kept_(kept), same_numbers_(same_numbers) {}
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
   ~Plan() = default;
@@ -88,7 +88,7 @@ class Plan {
       Upid& upid = array->upids()[i];
       // The number it had at that level, or in its old namespace when it had none so deep.
       const Nr wish = old->upids()[i <= old->level ? i : old->level].nr;
-      if (upid.ns->numbers.take(wish, core.nodes) == 0) {
+      if (same_numbers_ && upid.ns->numbers.take(wish, core.nodes) == 0) {
         upid.nr = wish;
         continue;
       }
@@ -112,6 +112,7 @@ class Plan {
   GroupImpl* const group_;
   NamespaceImpl* const target_;
   const int kept_;
+  const bool same_numbers_;
   std::vector<Renumbering> threads_;
 };
 
@@ -156,6 +157,7 @@ Result<Nr> Kernel::grow(ThreadGroup& which) {
   GroupImpl* group = impl(&which);
   Core::Writer lock(*core_);
   if (!group->alive()) return Errno{ESRCH};
+  if (group->reserved_threads != 0) return Errno{EBUSY};
   NamespaceImpl* active = group->identity->own_ns();
   for (TaskImpl& task : group->thread_list) {
     if (task.ns_for_children.load(std::memory_order_relaxed) != active) return Errno{EINVAL};
@@ -164,7 +166,8 @@ Result<Nr> Kernel::grow(ThreadGroup& which) {
   NamespaceImpl* ns = core_->new_namespace(active, 0, active->numbers.pid_max());
   if (ns == nullptr) return Errno{ENOMEM};
   Ref<PidNamespace> hold = Ref<PidNamespace>::adopt(ns);
-  Plan plan(group, ns, active->depth);
+  // Numbered afresh, leader first: 1 is its own.
+  Plan plan(group, ns, active->depth, false);
   if (int error = plan.prepare(*core_)) return Errno{error};
   plan.commit(*core_);
   core_->found_namespaces(group);
@@ -178,6 +181,7 @@ Result<void> Kernel::move(ThreadGroup& which, PidNamespace& target) {
   if (!group->alive()) return Errno{ESRCH};
   const NamespaceImpl* active = group->identity->own_ns();
   if (ns == active) return {};
+  if (group->reserved_threads != 0) return Errno{EBUSY};
   const int kept = common_ancestor(active, ns)->depth;
   const NumberArray* array = group->identity->array();
   for (int i = kept + 1; i <= array->level; ++i) {
@@ -186,7 +190,7 @@ Result<void> Kernel::move(ThreadGroup& which, PidNamespace& target) {
   if (ns->disabled.load(std::memory_order_relaxed)) return Errno{ENOMEM};
   const bool founded = ns->child_reaper.load(std::memory_order_relaxed) != nullptr;
   if (!founded && !(core_->pinned && ns == core_->root)) return Errno{ENOMEM};
-  Plan plan(group, ns, kept);
+  Plan plan(group, ns, kept, true);
   if (int error = plan.prepare(*core_)) return Errno{error};
   plan.commit(*core_);
   core_->moved = true;

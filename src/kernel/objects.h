@@ -142,6 +142,7 @@ class GroupImpl final : public ThreadGroup {
   std::atomic<void*> embedder{nullptr};
   // Guarded.
   List<TaskImpl> thread_list;
+  int reserved_threads = 0;  // to be published into this group
   List<GroupImpl> child_list;
   Link<GroupImpl> all_link{this};  // linked: the engine holds a reference
   Link<GroupImpl> sibling{this};

@@ -17,13 +17,8 @@ void wait_for_readers() {
 
 }  // namespace kernel
 
-ReadSection::ReadSection() { _urcu_bp_read_lock(); }
+ReadSection::ReadSection() { kernel::enter_read_section(); }
 
-ReadSection::~ReadSection() {
-#ifdef WARREN_TSAN
-  __tsan_release(&kernel::rcu_order);
-#endif
-  _urcu_bp_read_unlock();
-}
+ReadSection::~ReadSection() { kernel::leave_read_section(); }
 
 }  // namespace warren
