@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstring>
 #include <utility>
 
 #include "tracer/procfs/position.h"
@@ -79,6 +80,7 @@ class Walker {
   std::string rest_;  // what is still to be walked
   bool trailing_slash_ = false;
   bool ends_in_dot_ = false;
+  mode_t last_type_ = 0;  // inside: of the last place, if it was looked at
   bool native_ = true;
   int links_ = 0;
   int depth_ = 0;  // below the base; what RESOLVE_BENEATH and RESOLVE_IN_ROOT must not leave
@@ -166,6 +168,7 @@ int Walker::go_to_root() {
       }
       inside_ = true;
       position_ = Position();
+      last_type_ = 0;
       proc_root_.reset();
       return 0;
     }
@@ -191,6 +194,7 @@ int Walker::enter(int fd) {
   if (!position) return position.error_code();
   inside_ = true;
   position_ = *position;
+  last_type_ = 0;
   proc_root_.reset();
   dev_ = 0;
   if (position_.empty()) proc_root_.reset(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
@@ -276,6 +280,7 @@ int Walker::parent_inside() {
     const std::string here = position_.host_path();
     if (::faccessat(AT_FDCWD, here.c_str(), X_OK, AT_EACCESS) != 0) return errno;
     position_.pop();
+    last_type_ = 0;
     return 0;
   }
   UniqueFd root = std::move(proc_root_);
@@ -345,6 +350,7 @@ int Walker::step_other(const std::string& name, bool last) {
     default:
       break;
   }
+  last_type_ = 0;
   if (last && position_.size() > 1) return 0;
   // A name that the table does not know: a file, a directory, or at the top perhaps a link (mounts,
   // net).
@@ -360,6 +366,7 @@ int Walker::step_other(const std::string& name, bool last) {
     position_.pop();
     return push_link({target, static_cast<size_t>(size)});
   }
+  last_type_ = st.st_mode & S_IFMT;
   return last || S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 }
 
@@ -397,6 +404,7 @@ ResolvedPath Walker::finish(int error) {
   if (inside_) {
     out = position_.classify(view_);
     out.host_path = position_.host_path();
+    out.type = last_type_;
   } else {
     out.kind = Kind::kOutside;
     out.host_path = text_.empty() ? "/" : text_;
@@ -431,14 +439,18 @@ bool may_reach_proc(std::string_view path, bool tainted) {
   if (path.empty()) return tainted;
   if (tainted && path.front() != '/') return true;
   // A component "proc", or "fd" (of /dev/fd, also relative to /dev).
-  for (size_t at = path.find_first_of("pf"); at != std::string_view::npos;
-       at = path.find_first_of("pf", at + 1)) {
-    if (at > 0 && path[at - 1] != '/') continue;
-    const std::string_view rest = path.substr(at);
-    const size_t length = rest.starts_with("proc") ? 4 : rest.starts_with("fd") ? 2 : 0;
-    if (length != 0 && (rest.size() == length || rest[length] == '/')) return true;
+  const char* at = path.data();
+  const char* const end = at + path.size();
+  for (;;) {
+    if (at < end && (*at == 'p' || *at == 'f')) {
+      const std::string_view rest(at, static_cast<size_t>(end - at));
+      const size_t length = rest.starts_with("proc") ? 4 : rest.starts_with("fd") ? 2 : 0;
+      if (length != 0 && (rest.size() == length || rest[length] == '/')) return true;
+    }
+    at = static_cast<const char*>(std::memchr(at, '/', static_cast<size_t>(end - at)));
+    if (at == nullptr) return false;
+    ++at;
   }
-  return false;
 }
 
 ResolvedPath resolve(const Base& base, std::string_view path, const ResolveOptions& options,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/types.h>
 
 #include <cstdint>
 #include <string>
@@ -70,7 +71,8 @@ struct ResolvedPath {
       0;  // likewise: the thread; equals host_tgid where the path does not go through task/
   bool in_task = false;  // the path goes through task/
   int fd = -1;           // kFdLink, kFdinfoFile
-  std::string name;      // last part, see Kind
+  mode_t type = 0;   // S_IFMT bits of a file inside, where the walk happened to learn them; else 0
+  std::string name;  // last part, see Kind
   // A path that leads both supervisor and guest to the object: "/proc/<host>/status", or for
   // kOutside behind a translated number "/proc/<host>/cwd/x". Valid unless kError or kWarren.
   std::string host_path;

@@ -90,9 +90,14 @@ Result<UniqueFd> open_for(int host_tid, const std::string& path, int flags, mode
   return fd;
 }
 
-bool is_directory(const std::string& path) {
+bool is_directory(const ResolvedPath& path) {
+  if (path.type != 0) return S_ISDIR(path.type);
+  // Of the files of a process only these are directories.
+  if (path.kind == Kind::kPidFile && path.name.find('/') == std::string::npos)
+    return path.name == "attr" || path.name == "fdinfo" || path.name == "map_files" ||
+           path.name == "net";
   struct stat st;
-  return ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
+  return ::stat(path.host_path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 // Whether a descriptor or working directory gained through the path is one that relative paths can
@@ -104,7 +109,7 @@ bool taints(const ResolvedPath& path, int flags) {
   switch (path.kind) {
     case Kind::kPidFile:
     case Kind::kRootFile:
-      return is_directory(path.host_path);
+      return is_directory(path);
     default:
       return false;
   }
