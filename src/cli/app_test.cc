@@ -82,8 +82,18 @@ TEST_F(StartTest, Started) {
   EXPECT_EQ(read.name, "web");
 }
 
-TEST_F(StartTest, FailedAfterAll) {
+TEST_F(StartTest, StartedThoughOthersHoldThePipe) {
   report_.started();
+  EXPECT_TRUE(read_start(reader_.get()).started);
+}
+
+TEST_F(StartTest, StartedAtTheEndOfTheStream) {
+  report_.starting();
+  EXPECT_TRUE(outcome().started);
+}
+
+TEST_F(StartTest, FailedAfterAll) {
+  report_.starting();
   report_.failed(126, "run: x: Permission denied");
   StartOutcome read = outcome();
   EXPECT_FALSE(read.started);

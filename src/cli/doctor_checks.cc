@@ -22,7 +22,7 @@
 namespace warren::cli {
 namespace {
 
-constexpr int kLeastMajor = 5, kLeastMinor = 14;  // SECCOMP_ADDFD_FLAG_SEND
+constexpr int kLeastMajor = 5, kLeastMinor = 19;  // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 
 std::string first_line(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -96,8 +96,9 @@ Finding check_kernel() {
   Finding finding{"kernel", Health::kOk, true, detail, "", ""};
   if (!new_enough || !known) {
     finding.health = Health::kMissing;
-    finding.cost = known ? "descriptors cannot be handed to guests" : "not an x86-64 machine";
-    finding.advice = "use Linux 5.14 or later on x86-64";
+    finding.cost =
+        known ? "it is too old to hand system calls over safely" : "not an x86-64 machine";
+    finding.advice = "use Linux 5.19 or later on x86-64";
   }
   return finding;
 }

@@ -181,9 +181,9 @@ SeccompFindings check_seccomp() {
       "synchronous wake-up", false, tried.sync_errno, "calls are handed over on one core",
       Health::kLimited, "an answered call takes about 13 us and not 4", "use Linux 6.6 or later");
   findings.wait_killable =
-      finding("killable waiting", false, tried.report.wait_killable_errno,
-              "signals do not restart a call being answered", Health::kLimited,
-              "a guest under many signals repeats its calls", "use Linux 5.19 or later");
+      finding("killable waiting", true, tried.report.wait_killable_errno,
+              "signals do not restart a call being answered", Health::kMissing,
+              "calls of guests could not be answered once each", "use Linux 5.19 or later");
   return findings;
 }
 

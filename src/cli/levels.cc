@@ -28,7 +28,7 @@ namespace {
 [[noreturn]] void execute(const LevelPlan& plan, const SignalRelay& relay) {
   std::vector<char*> argv = control::make_argv(plan.argv);
   std::vector<char*> shell_argv = control::make_shell_argv(plan.program, plan.argv);
-  plan.report.started();
+  plan.report.starting();
   relay.restore();
   int error = control::exec_program(plan.program.c_str(), argv.data(), shell_argv.data(), environ);
   fail(plan, {"run", plan.argv[0], error, "", control::exec_exit_status(error)});

@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -15,7 +14,7 @@ namespace warren::cli {
 namespace {
 
 // A record: kind, text, NUL. Failures begin with the exit status as a byte.
-constexpr char kName = 'N', kStarted = 'S', kFailed = 'F';
+constexpr char kName = 'N', kStarting = 'S', kStarted = 'D', kFailed = 'F';
 
 [[noreturn]] void fail(const char* what, int error) { _exit(report({what, "", error, ""})); }
 
@@ -40,36 +39,36 @@ void StartReport::send(char kind, std::string_view text) const {
 }
 
 void StartReport::name(std::string_view name) const { send(kName, name); }
+void StartReport::starting() const { send(kStarting, ""); }
 void StartReport::started() const { send(kStarted, ""); }
 void StartReport::failed(int exit_status, std::string_view line) const {
   send(kFailed, std::string(1, static_cast<char>(exit_status)) + std::string(line));
 }
 
 StartOutcome read_start(int fd) {
-  std::string bytes;
-  char buffer[PIPE_BUF];
-  for (;;) {
-    ssize_t got = read(fd, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    bytes.append(buffer, static_cast<size_t>(got));
-  }
   StartOutcome outcome;
   outcome.exit_status = kOwnFailure;
   outcome.error = "run: the supervisor ended before the container had started";
-  while (!bytes.empty()) {
-    size_t end = std::min(bytes.find('\0'), bytes.size() - 1);
-    std::string text = bytes.substr(1, end - 1);
-    if (bytes[0] == kName) outcome.name = text;
-    if (bytes[0] == kStarted) outcome.started = true;
-    if (bytes[0] == kFailed && !text.empty()) {
-      outcome.started = false;
-      outcome.exit_status = static_cast<unsigned char>(text[0]);
-      outcome.error = text.substr(1);
+  std::string bytes;
+  char buffer[PIPE_BUF];
+  for (;;) {
+    for (size_t end; (end = bytes.find('\0')) != std::string::npos; bytes.erase(0, end + 1)) {
+      std::string text = bytes.substr(1, end - 1);
+      if (bytes[0] == kName) outcome.name = text;
+      if (bytes[0] == kStarting || bytes[0] == kStarted) outcome.started = true;
+      if (bytes[0] == kFailed && !text.empty()) {
+        outcome.started = false;
+        outcome.exit_status = static_cast<unsigned char>(text[0]);
+        outcome.error = text.substr(1);
+      }
+      // Others may still hold the pipe, so its end is not waited for.
+      if (bytes[0] == kStarted || bytes[0] == kFailed) return outcome;
     }
-    bytes.erase(0, end + 1);
+    ssize_t got = read(fd, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return outcome;
+    bytes.append(buffer, static_cast<size_t>(got));
   }
-  return outcome;
 }
 
 StartReport detach() {

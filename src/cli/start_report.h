@@ -17,8 +17,9 @@ class StartReport {
 
   bool wanted() const { return fd_.ok(); }
   void name(std::string_view name) const;  // what to print for the user
-  void started() const;
-  void failed(int exit_status, std::string_view line) const;  // also after started()
+  void starting() const;  // it has started if nothing else comes before the end of the stream
+  void started() const;   // the last word, as failed() is
+  void failed(int exit_status, std::string_view line) const;
   void close() { fd_.reset(); }
 
  private:
@@ -26,7 +27,7 @@ class StartReport {
   UniqueFd fd_;
 };
 
-// What the reader made of it, at the end of the stream.
+// What the reader made of it: at the last word or at the end of the stream.
 struct StartOutcome {
   bool started = false;
   int exit_status = 0;

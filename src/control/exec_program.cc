@@ -13,9 +13,11 @@ namespace {
 constexpr char kShell[] = "/bin/sh";
 constexpr char kDefaultPath[] = "/bin:/usr/bin";  // confstr(_CS_PATH), as execvp(3) takes it
 
-Result<void> check_executable(const std::string& path) {
+// Sets `exists` once the file is found, whether or not it can be executed.
+Result<void> check_executable(const std::string& path, bool& exists) {
   struct stat info;
   if (stat(path.c_str(), &info) < 0) return Errno{errno};
+  exists = true;
   if (S_ISDIR(info.st_mode)) return Errno{EISDIR};
   if (faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) < 0) return Errno{errno};
   return {};
@@ -25,8 +27,9 @@ Result<void> check_executable(const std::string& path) {
 
 Result<std::string> find_program(const std::string& command) {
   if (command.empty()) return Errno{ENOENT};
+  bool exists = false;
   if (command.find('/') != std::string::npos) {
-    auto executable = check_executable(command);
+    auto executable = check_executable(command, exists);
     if (!executable) return executable.error();
     return command;
   }
@@ -38,9 +41,11 @@ Result<std::string> find_program(const std::string& command) {
     std::string directory = path.substr(begin, end - begin);
     // An empty entry is the current directory (execvp(3)); the slash keeps the name a path.
     std::string candidate = (directory.empty() ? "." : directory) + "/" + command;
-    auto executable = check_executable(candidate);
+    exists = false;
+    auto executable = check_executable(candidate, exists);
     if (executable) return candidate;
-    if (executable.error_code() == EACCES) error = EACCES;
+    // A directory of $PATH that may not be searched says nothing about the command.
+    if (exists && executable.error_code() == EACCES) error = EACCES;
     begin = end + 1;
   }
   return Errno{error};
