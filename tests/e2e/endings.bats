@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# Crowds of processes and threads, and what is left when a namespace ends: nothing.
+
+load helper
+
+start_storm() {
+  compile storm
+  "$WARREN" run -- ./storm "$1" 3>&- &
+  warren_pid=$!
+}
+
+marked_at_least() { [ "$(survivors | wc -l)" -ge "$1" ]; }
+
+# The storm's init as the host knows it.
+storm_init() {
+  local pid
+  for pid in $(survivors); do
+    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = storm-init ]; then
+      echo "$pid"
+      return
+    fi
+  done
+  return 1
+}
+
+@test "200 threads in one process" {
+  compile threads -pthread
+  run -0 guest ./threads
+  expect_output <<-END
+	distinct 200
+	201
+	END
+}
+
+@test "a fork storm of 2000, cut short by the end of init: nothing is left" {
+  start_storm 2000
+  eventually 60 marked_at_least 400
+  kill -KILL "$(storm_init)"
+  eventually 60 gone "$warren_pid"
+  local status=0
+  wait "$warren_pid" || status=$?
+  run survivors
+  [ -z "$output" ]
+  [ "$status" -eq 137 ]
+}
+
+@test "2000 processes at once, then the end of init: nothing is left" {
+  start_storm 2000
+  eventually 120 marked_at_least 1990
+  kill -KILL "$(storm_init)"
+  eventually 60 gone "$warren_pid"
+  local status=0
+  wait "$warren_pid" || status=$?
+  run survivors
+  [ -z "$output" ]
+  [ "$status" -eq 137 ]
+}
+
+@test "a daemon that forks twice: its parent is 1, and it ends with the namespace" {
+  compile daemon
+  run -0 guest bash -c './daemon out stop; until [ -e out ]; do sleep 0.02; done; cat out; touch stop
+    while pgrep -x daemon >/dev/null; do sleep 0.02; done; echo ended'
+  expect_output <<-END
+	ppid 1 leads its session 0
+	ended
+	END
+  rm -f out stop
+  # Not told to stop: the end of the shell is the end of it.
+  run -0 guest bash -c './daemon out stop; until [ -e out ]; do sleep 0.02; done; cat out'
+  [ "$output" = "ppid 1 leads its session 0" ]
+  no_survivors
+}
+
+@test "background processes that ignore signals end with the shell" {
+  run -3 guest bash -c 'for i in 1 2 3 4 5; do (trap "" HUP TERM INT; exec setsid sleep 1000) & done
+    while [ "$(pgrep -xc sleep)" -lt 5 ]; do :; done; exit 3'
+  no_survivors
+}
+
+@test "SIGKILL of warren itself: no guest survives it" {
+  "$WARREN" run -- bash -c 'for i in $(seq 20); do setsid sh -c "trap : TERM HUP; sleep 1000; sleep 1000" & done
+    sleep 1000' 3>&- &
+  local warren_pid=$!
+  eventually 30 marked_at_least 42
+  kill -KILL "$warren_pid"
+  wait "$warren_pid" || true
+  # The kernel ends the guests as it takes the supervisor apart; nobody has to be asked.
+  eventually 10 no_survivors
+}
+
+@test "SIGTERM and SIGHUP to warren end what it runs" {
+  local signal warren_pid
+  for signal in TERM HUP; do
+    "$WARREN" run -- bash -c "trap 'exit 4' $signal; echo ready >ready; while :; do sleep 0.05; done" 3>&- &
+    warren_pid=$!
+    eventually 20 test -e ready
+    kill -$signal "$warren_pid"
+    eventually 20 gone "$warren_pid"
+    local status=0
+    wait "$warren_pid" || status=$?
+    [ "$status" -eq 4 ]
+    rm ready
+    no_survivors
+  done
+}
