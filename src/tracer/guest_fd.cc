@@ -11,6 +11,8 @@
 #endif
 #include <fcntl.h>
 
+#include "tracer/procfs/position.h"
+
 namespace warren {
 
 namespace {
@@ -58,7 +60,7 @@ Result<pid_t> pidfd_target(int pidfd) {
     found = std::sscanf(line, "Pid: %d", &pid) == 1;
   }
   std::fclose(file);
-  if (!found) return Errno{EBADF};
+  if (!found) return procfs::process_of_directory(pidfd);
   if (pid <= 0) return Errno{ESRCH};
   return static_cast<pid_t>(pid);
 }

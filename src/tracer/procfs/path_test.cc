@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tracer/procfs/fake_view.h"
+#include "tracer/procfs/position.h"
 
 namespace warren::procfs {
 namespace {
@@ -244,6 +245,23 @@ TEST_F(ResolveTest, RestrictionsOfOpenat2) {
   EXPECT_EQ(error("2/../..", RESOLVE_BENEATH), EXDEV);
   EXPECT_EQ(at("/../2", {.resolve = RESOLVE_IN_ROOT}).kind, Kind::kPidDir);
   EXPECT_EQ(error("2/cwd/x", RESOLVE_IN_ROOT), EXDEV);
+}
+
+TEST_F(ResolveTest, DirectoriesThatStandForProcesses) {
+  const auto process = [](const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY));
+    const auto found = process_of_directory(fd.get());
+    return found ? *found : -found.error_code();
+  };
+  const std::string own = fmt::format("/proc/{}", ::getpid());
+  EXPECT_EQ(process(own), ::getpid());
+  for (const std::string& path : {std::string("/proc"), own + "/task", own + "/stat",
+                                  fmt::format("{}/task/{}", own, ::getpid()), std::string("/tmp"),
+                                  std::string("/proc/sys"), std::string("/nosuch")})
+    EXPECT_EQ(process(path), -EBADF) << path;
+  const UniqueFd other(::open(fmt::format("/proc/{}", host_).c_str(), O_RDONLY));
+  child_.end();
+  EXPECT_EQ(process_of_directory(other.get()).error_code(), ESRCH);
 }
 
 TEST_F(ResolveTest, TranslatesTexts) {

@@ -156,4 +156,11 @@ ResolvedPath Position::classify(const ProcView& view) const {
   return out;
 }
 
+Result<int> process_of_directory(int fd) {
+  const auto position = Position::of_descriptor(fd);
+  if (!position || position->size() != 1 || position->host_tgid() == 0) return Errno{EBADF};
+  if (position->gone()) return Errno{ESRCH};
+  return position->host_tgid();
+}
+
 }  // namespace warren::procfs

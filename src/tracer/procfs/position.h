@@ -44,4 +44,9 @@ class Position {
   bool gone_ = false;
 };
 
+// The process (host number) whose /proc/PID the descriptor holds open: pidfd_send_signal(2) takes
+// such a directory for a pidfd. EBADF: it is another thing, a thread's directory too. ESRCH: the
+// process is gone.
+Result<int> process_of_directory(int fd);
+
 }  // namespace warren::procfs
