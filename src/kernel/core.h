@@ -116,6 +116,10 @@ class Core {
   bool moved WARREN_GUARDED_BY(tasklist) = false;
 
  private:
+  // Stands before an array that does not stand behind its Pid.
+  struct RetiredLink {
+    RetiredLink* next;
+  };
   static constexpr std::uint32_t kCollectAt = 1024;
   static constexpr int kSlabLevels = 8;  // Pids of deeper levels come from malloc
 
@@ -132,7 +136,7 @@ class Core {
   std::size_t deep_pids_ WARREN_GUARDED_BY(tasklist) = 0;
   std::atomic<RefCounted*> retired_{nullptr};
   std::atomic<std::uint32_t> retired_count_{0};
-  NumberArray* retired_arrays_ WARREN_GUARDED_BY(tasklist) = nullptr;
+  RetiredLink* retired_arrays_ WARREN_GUARDED_BY(tasklist) = nullptr;
   std::atomic<bool> collecting_{false};
 };
 

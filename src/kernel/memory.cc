@@ -81,16 +81,19 @@ GroupImpl* Core::new_group(PidImpl* pid) {
 }
 
 NumberArray* Core::new_array(int level) {
-  void* block = ::operator new(NumberArray::bytes(level), std::nothrow);
-  return block == nullptr ? nullptr : new (block) NumberArray{level};
+  void* block = ::operator new(sizeof(RetiredLink) + NumberArray::bytes(level), std::nothrow);
+  return block == nullptr ? nullptr : new (new (block) RetiredLink{nullptr} + 1) NumberArray{level};
 }
 
-void Core::delete_array(NumberArray* array) { ::operator delete(array); }
+void Core::delete_array(NumberArray* array) {
+  ::operator delete(reinterpret_cast<RetiredLink*>(array) - 1);
+}
 
 void Core::retire_array(PidImpl* pid, NumberArray* array) {
   if (array == pid->built_in()) return;  // goes with the Pid
-  array->retired_next = retired_arrays_;
-  retired_arrays_ = array;
+  RetiredLink* link = reinterpret_cast<RetiredLink*>(array) - 1;
+  link->next = retired_arrays_;
+  retired_arrays_ = link;
   retired_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -107,7 +110,7 @@ void Core::retire(const RefCounted* object) {
 void Core::collect() {
   if (collecting_.exchange(true, std::memory_order_acquire)) return;
   PidNode* dead_nodes = nullptr;
-  NumberArray* dead_arrays = nullptr;
+  RetiredLink* dead_arrays = nullptr;
   RefCounted* dead = nullptr;
   {
     MutexLock lock(tasklist);
@@ -126,8 +129,8 @@ void Core::collect() {
     }
     std::uint32_t count = 0;
     while (dead_arrays != nullptr) {
-      NumberArray* next = dead_arrays->retired_next;
-      delete_array(dead_arrays);
+      RetiredLink* next = dead_arrays->next;
+      ::operator delete(dead_arrays);
       dead_arrays = next;
       ++count;
     }

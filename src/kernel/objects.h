@@ -31,9 +31,8 @@ struct Upid {
 
 // The numbers of a Pid, level 0 first. Stands right behind its Pid; when the Pid grows or moves,
 // one of its own takes its place under RCU. Immutable once readers can see it.
-struct NumberArray {
+struct alignas(Upid) NumberArray {
   std::int32_t level;
-  NumberArray* retired_next = nullptr;
   Upid* upids() { return reinterpret_cast<Upid*>(this + 1); }
   const Upid* upids() const { return reinterpret_cast<const Upid*>(this + 1); }
   Nr nr_in(const NamespaceImpl* ns, int ns_level) const {
