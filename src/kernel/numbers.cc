@@ -14,6 +14,7 @@ int reserve_one(NamespaceImpl* ns, const Nr* wanted, PidNodePool& nodes, Nr* nr)
     if (wanted != nullptr && *wanted != 1) return EINVAL;
     *nr = 1;
     const int error = ns->numbers.take(1, nodes);
+    if (error == 0) ns->numbers.set_last(1, nodes);
     return error == EEXIST ? ENOMEM : error;  // the first task is reserved, but not there yet
   }
   if (wanted != nullptr) {
@@ -59,6 +60,9 @@ void Core::cancel_numbers(PidImpl* pid) {
   for (int i = 0; i <= array->level; ++i) {
     Upid& upid = array->upids()[i];
     if (upid.nr == 0) continue;
+    // Nobody has seen the number: if none was given since, the next child may have it (Linux
+    // refuses most forks before it takes one).
+    if (upid.ns->numbers.last() == upid.nr) upid.ns->numbers.set_last(upid.nr - 1, nodes);
     upid.ns->numbers.release(upid.nr, nodes);
     --upid.ns->reservations;
     upid.nr = 0;

@@ -131,7 +131,7 @@ template <typename F>
 auto Container::on_tracer(F work) -> decltype(work()) {
   std::promise<decltype(work())> promise;
   auto future = promise.get_future();
-  tracer_.post([&] { promise.set_value(work()); });
+  if (!tracer_.post([&] { promise.set_value(work()); })) return Errno{ESRCH};
   return future.get();
 }
 

@@ -62,7 +62,7 @@ void Tracer::reap_if_gone(ThreadGroup& group) {
   if (unseen) {
     runtime_.kernel().reap(group);
   } else if (gone(group.level0())) {
-    runtime_.remember_reaped(group.pid());
+    runtime_.remember_reaped(group);
     runtime_.kernel().reap(group);
   }
 }

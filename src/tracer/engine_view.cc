@@ -4,6 +4,8 @@
 #include <cerrno>
 
 #include "tracer/process_flags.h"
+#include "tracer/thread_end.h"
+#include "tracer/tracer.h"
 
 namespace warren {
 
@@ -36,8 +38,15 @@ bool EngineView::numbers(int host_tid, procfs::TaskNumbers* out) const {
   out->pgid = from_view(process.pgid());
   out->sid = from_view(process.sid());
   out->ppid = process.parent_nr_in(*ns_);
-  out->group_stopped = has_flag(process, ProcessFlag::kGroupStopped);
   return true;
+}
+
+bool EngineView::group_stopped(int host_tid) const {
+  const Ref<Task> task = runtime_.task_of(host_tid);
+  if (!task) return false;
+  // The stop may have been seen by everybody but the tracer.
+  if (!has_flag(task->group(), ProcessFlag::kGroupStopped)) runtime_.tracer().settle();
+  return has_flag(task->group(), ProcessFlag::kGroupStopped);
 }
 
 int EngineView::next_process(int at_least) const {
@@ -49,6 +58,7 @@ std::vector<int> EngineView::threads(int host_tgid) const {
   const Ref<Task> leader = runtime_.task_of(host_tgid);
   if (!leader) return numbers;
   for (const Ref<Task>& thread : leader->group().threads()) {
+    if (thread_is_ending(*thread)) continue;
     if (const Nr nr = thread->nr_in(*ns_)) numbers.push_back(nr);
   }
   std::sort(numbers.begin(), numbers.end());

@@ -15,6 +15,7 @@ class EngineView final : public procfs::ProcView {
   int to_host(int vnr) const override;
   int to_guest(int host) const override;
   bool numbers(int host_tid, procfs::TaskNumbers* out) const override;
+  bool group_stopped(int host_tid) const override;
   int next_process(int at_least) const override;
   std::vector<int> threads(int host_tgid) const override;
   int tgid_of(int host_tid) const override;

@@ -34,6 +34,7 @@ long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registe
   args.clone_parent = (request.flags & CLONE_PARENT) != 0;
   args.exit_signal = request.exit_signal;
   args.set_tid = request.set_tid;
+  runtime_.procfs().sysctl_writes().apply();
   auto reservation = runtime_.kernel().reserve_fork(*parent.task, args);
   if (!reservation) return -reservation.error_code();
 

@@ -48,6 +48,7 @@ void sys_ioprio(SyscallContext&);
 void sys_perf_event_open(SyscallContext&);
 void sys_kcmp(SyscallContext&);
 void sys_capget(SyscallContext&);
+void sys_capset(SyscallContext&);
 void sys_prctl(SyscallContext&);
 // Descriptors that name a task (sys_owner.cc).
 void sys_fcntl(SyscallContext&);

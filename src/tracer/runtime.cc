@@ -21,16 +21,33 @@ Nr Runtime::to_guest(const PidNamespace& viewer, pid_t host) const {
   return pid ? pid->nr_in(viewer) : 0;
 }
 
-void Runtime::remember_reaped(const Ref<Pid>& pid) {
-  const pid_t host = pid->level0();
-  reaped_[static_cast<std::size_t>(host) % kReapedSlots] = {host, pid};
+void Runtime::remember_reaped(const ThreadGroup& process) {
+  const pid_t host = process.level0();
+  const std::lock_guard lock(reaped_mutex_);
+  reaped_[static_cast<std::size_t>(host) % kReapedSlots] = {host, process.exit_signal(),
+                                                            process.pid()};
+}
+
+int Runtime::reaped_signal(pid_t host) const {
+  if (host <= 0) return 0;
+  const std::lock_guard lock(reaped_mutex_);
+  const Reaped& slot = reaped_[static_cast<std::size_t>(host) % kReapedSlots];
+  return slot.host == host ? slot.exit_signal : 0;
+}
+
+Nr Runtime::to_guest_or_reaped(const PidNamespace& viewer, pid_t host) const {
+  bool known = false;
+  return to_guest_or_reaped(viewer, host, &known);
 }
 
 Nr Runtime::to_guest_or_reaped(const PidNamespace& viewer, pid_t host, bool* known) const {
   *known = true;
   if (Nr nr = to_guest(viewer, host)) return nr;
-  const Reaped& slot = reaped_[static_cast<std::size_t>(host) % kReapedSlots];
-  if (host > 0 && slot.host == host) return slot.pid->nr_in(viewer);
+  if (host > 0) {
+    const std::lock_guard lock(reaped_mutex_);
+    const Reaped& slot = reaped_[static_cast<std::size_t>(host) % kReapedSlots];
+    if (slot.host == host) return slot.pid->nr_in(viewer);
+  }
   const ReadSection section;
   *known = kernel_->lookup_pid(kernel_->root(), host, section) != nullptr;
   return 0;

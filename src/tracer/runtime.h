@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -51,15 +52,19 @@ class Runtime {
 
   // Remembers the numbers of a process that was just reaped, since a signal that tells of its death
   // may yet have to be delivered.
-  void remember_reaped(const Ref<Pid>& pid);
+  void remember_reaped(const ThreadGroup& process);
+  // The signal that the end of a recently reaped process sent; 0 if it is not known.
+  int reaped_signal(pid_t host) const;
   // As to_guest(), and for the recently reaped too. `known`: whether the host number means anything
   // in this container.
   Nr to_guest_or_reaped(const PidNamespace& viewer, pid_t host, bool* known) const;
+  Nr to_guest_or_reaped(const PidNamespace& viewer, pid_t host) const;
 
  private:
   static constexpr std::size_t kReapedSlots = 4096;
   struct Reaped {
     pid_t host = 0;
+    int exit_signal = 0;
     Ref<Pid> pid;
   };
 
@@ -69,8 +74,8 @@ class Runtime {
   Tracer* tracer_ = nullptr;
   NamespaceFiles namespace_files_;
   procfs::Server procfs_;
-  // Written and read by the tracer thread alone; direct-mapped by host number.
-  std::vector<Reaped> reaped_;
+  mutable std::mutex reaped_mutex_;
+  std::vector<Reaped> reaped_;  // guarded by reaped_mutex_; direct-mapped by host number
 };
 
 }  // namespace warren

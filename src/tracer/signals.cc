@@ -63,9 +63,18 @@ bool carries_sender(const siginfo_t& info) {
   return info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_MESGQ;
 }
 
-bool tells_of_child(const siginfo_t& info) { return info.si_signo == SIGCHLD && info.si_code > 0; }
 
 }  // namespace
+
+// Whether the signal is the one that a child's end, stop or continuation raises. A child may have been
+// cloned with another signal than SIGCHLD; that signal may mean other things as well.
+bool Tracer::tells_of_child(const siginfo_t& info) {
+  if (info.si_code < CLD_EXITED || info.si_code > CLD_CONTINUED) return false;
+  if (info.si_signo == SIGCHLD) return true;
+  const Ref<ThreadGroup> child = runtime_.kernel().find_group(runtime_.kernel().root(), info.si_pid);
+  if (child) return child->exit_signal() == info.si_signo;
+  return runtime_.reaped_signal(info.si_pid) == info.si_signo;
+}
 
 // Makes of a SIGCHLD for a zombie that the receiver never had the one for a child that it has. False
 // if there is none: the signal must not be seen.

@@ -113,7 +113,7 @@ void Tracer::tell_clear_tid(Tracee& tracee, const arch::Registers& regs) {
   // An address from before an exec is not that of a thread id any more.
   const auto word = RemoteMemory(tracee.tid).read(RemotePtr<Nr>(address));
   if (!word || *word != tracee.task->vnr()) return;
-  remote_syscall(tracee, regs, SYS_set_tid_address, {address, 0, 0, 0});
+  remote_syscall(tracee, regs, SYS_set_tid_address, {address, kTellClearTid, 0, 0});
 }
 
 void Tracer::on_syscall_exit(Tracee& tracee) {

@@ -4,6 +4,7 @@
 #include "tracer/robust_list.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
+#include "tracer/thread_end.h"
 #include "tracer/tracer.h"
 
 namespace warren {
@@ -13,6 +14,7 @@ namespace warren {
 // memory with it: sys_share_memory().
 void sys_exit(SyscallContext& call) {
   mend_robust_list(call.tid(), call.task().vnr());
+  mark_thread_ending(call.task());
   call.run();
 }
 

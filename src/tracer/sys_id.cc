@@ -55,7 +55,7 @@ void sys_setpgid(SyscallContext& call) {
   const Ref<PidNamespace> ns = call.task().ns();
   const Nr pid = call.int_arg(0);
   const Nr pgid = call.int_arg(1);
-  if (pgid < 0) {
+  if (pgid < 0 || (pgid == 0 && pid < 0)) {
     call.answer(-EINVAL);
     return;
   }

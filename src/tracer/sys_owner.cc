@@ -41,8 +41,8 @@ int owner_to_host(SyscallContext& call, int owner) {
 
 long owner_to_guest(FinishedCall& done, long owner) {
   const PidNamespace& ns = *done.task().ns();
-  return owner >= 0 ? done.runtime().to_guest(ns, static_cast<pid_t>(owner))
-                    : -static_cast<long>(done.runtime().to_guest(ns, static_cast<pid_t>(-owner)));
+  return owner >= 0 ? done.runtime().to_guest_or_reaped(ns, static_cast<pid_t>(owner))
+                    : -static_cast<long>(done.runtime().to_guest_or_reaped(ns, static_cast<pid_t>(-owner)));
 }
 
 // A number in memory, to be translated for the guest after the call; the address is the argument.
@@ -53,7 +53,7 @@ void number_comes_back(SyscallContext& call, int argument, bool group_is_negativ
     const auto host = done.memory().read(at);
     if (!host) return;
     const long nr = group_is_negative ? owner_to_guest(done, *host)
-                                      : done.runtime().to_guest(*done.task().ns(), *host);
+                                      : done.runtime().to_guest_or_reaped(*done.task().ns(), *host);
     (void)done.memory().write(at, static_cast<int>(nr));
   });
 }
@@ -100,7 +100,7 @@ void finish_getlk(FinishedCall& done) {
   const auto host = done.memory().read(at);
   // -1: the lock belongs to an open file description, not to a process.
   if (!host || *host <= 0) return;
-  (void)done.memory().write(at, done.runtime().to_guest(*done.task().ns(), *host));
+  (void)done.memory().write(at, done.runtime().to_guest_or_reaped(*done.task().ns(), *host));
 }
 
 }  // namespace
@@ -126,7 +126,7 @@ void sys_fcntl(SyscallContext& call) {
         if (done.result() != 0) return;
         const RemotePtr<int> at(done.arg(2) + kOwnerExPid);
         const auto host = done.memory().read(at);
-        if (host) (void)done.memory().write(at, done.runtime().to_guest(*done.task().ns(), *host));
+        if (host) (void)done.memory().write(at, done.runtime().to_guest_or_reaped(*done.task().ns(), *host));
       });
       break;
     default:  // F_GETLK, F_OFD_GETLK
@@ -167,7 +167,7 @@ void sys_getsockopt(SyscallContext& call) {
     return;
   }
   const Ref<PidNamespace> ns = call.task().ns();
-  credentials.pid = call.runtime().to_guest(*ns, credentials.pid);
+  credentials.pid = call.runtime().to_guest_or_reaped(*ns, credentials.pid);
   const bool written = call.memory().write_bytes(call.arg(3), &credentials, got).ok() &&
                        call.memory().write(length_at, got).ok();
   call.answer(written ? 0 : -EFAULT);

@@ -72,6 +72,9 @@ void open_path(SyscallContext& call, int dirfd, std::uint64_t address, int flags
       [ns](int nr) { (void)ns->set_last_pid(nr); },
       [ns](int limit) { (void)ns->set_pid_max(limit); },
   };
+  // A notification cannot hand over a descriptor made with O_PATH; one for reading can do the same and
+  // more.
+  if (flags & O_PATH) flags = (flags & ~O_PATH) | O_RDONLY;
   auto answer = call.runtime().procfs().open(base_of(call, dirfd), argument.path(), flags, mode,
                                              resolve, view, &setters);
   if (settled(call, answer)) return;

@@ -115,6 +115,18 @@ void sys_capget(SyscallContext& call) {
   call.answer(written ? 0 : -EFAULT);
 }
 
+// capset(2) takes 0 or the caller's own number, which only the guest knows by that name.
+void sys_capset(SyscallContext& call) {
+  auto header = call.memory().read(RemotePtr<__user_cap_header_struct>(call.arg(0)));
+  if (!header || header->pid == 0 || header->pid != call.task().vnr()) return call.run();
+  header->pid = 0;
+  const std::uint64_t copy = call.scratch(sizeof *header);
+  if (!call.memory().write(RemotePtr<__user_cap_header_struct>(copy), *header)) {
+    return call.answer(-EFAULT);
+  }
+  call.set_arg(0, copy);
+}
+
 namespace {
 
 // PR_SET_CHILD_SUBREAPER: the engine chooses reapers by it as the host's kernel does.

@@ -11,6 +11,7 @@
 #include "tracer/sent_signal.h"
 #include "tracer/signal_permission.h"
 #include "tracer/syscall_context.h"
+#include "tracer/thread_end.h"
 
 namespace warren {
 
@@ -20,6 +21,7 @@ constexpr int kMostSignal = 64;
 
 // Sends one process (or one thread of it) a signal in the caller's name. 0 or -errno.
 int send_to(SyscallContext& call, const ThreadGroup& target, pid_t target_tid, int signal, int code) {
+  if (signal < 0 || signal > kMostSignal) return -EINVAL;  // after ESRCH, as the kernel has it
   if (const int error = check_signal_permission(call.tid(), target.level0(), signal)) return -error;
   if ((signal == SIGKILL || signal == SIGSTOP) &&
       Kernel::init_protected(&call.task(), target)) {
@@ -37,10 +39,6 @@ int send_to(SyscallContext& call, const ThreadGroup& target, pid_t target_tid, i
 void sys_kill(SyscallContext& call) {
   const int pid = call.int_arg(0);
   const int signal = call.int_arg(1);
-  if (signal < 0 || signal > kMostSignal) {
-    call.answer(-EINVAL);
-    return;
-  }
   if (pid == INT_MIN) {
     call.answer(-ESRCH);
     return;
@@ -64,13 +62,14 @@ void sys_kill(SyscallContext& call) {
 namespace {
 
 void send_to_thread(SyscallContext& call, Nr tgid, Nr tid, int signal) {
-  if (tid <= 0 || (tgid <= 0 && tgid != INT_MIN) || signal < 0 || signal > kMostSignal) {
+  if (tid <= 0 || (tgid <= 0 && tgid != INT_MIN)) {
     call.answer(-EINVAL);
     return;
   }
   const Ref<PidNamespace> ns = call.task().ns();
   const Ref<Task> target = call.runtime().kernel().find_task(*ns, tid);
-  if (!target || (tgid != INT_MIN && target->group().nr_in(*ns) != tgid)) {
+  if (!target || thread_is_ending(*target) ||
+      (tgid != INT_MIN && target->group().nr_in(*ns) != tgid)) {
     call.answer(-ESRCH);
     return;
   }
@@ -98,6 +97,18 @@ bool swallowed(SyscallContext& call, const ThreadGroup& target, int signal) {
   return false;
 }
 
+// To itself a process may send any code, SI_USER too. The delivery stop takes a sender in such a
+// siginfo for the kernel's word and translates it; so the guest's word is made the kernel's before.
+void claim_sender(SyscallContext& call, const ThreadGroup& target, int argument) {
+  if (target.level0() != call.task().group().level0()) return;
+  siginfo_t info;
+  if (!call.memory().read_bytes(call.arg(argument), &info, sizeof info)) return;
+  if (info.si_code != SI_USER && info.si_code != SI_TKILL && info.si_code != SI_MESGQ) return;
+  info.si_pid = call.runtime().to_host(*call.task().ns(), info.si_pid);
+  const std::uint64_t copy = call.scratch(sizeof info);
+  if (call.memory().write_bytes(copy, &info, sizeof info)) call.set_arg(argument, copy);
+}
+
 }  // namespace
 
 // rt_sigqueueinfo(2): the caller itself sends, since only it may claim some codes for itself.
@@ -106,6 +117,7 @@ void sys_rt_sigqueueinfo(SyscallContext& call) {
   // Without a target the call still checks its other arguments first; no process has this number.
   const pid_t host = target ? target->group().level0() : INT_MAX;
   if (target && swallowed(call, target->group(), call.int_arg(1))) return;
+  if (target) claim_sender(call, target->group(), 2);
   call.set_arg(0, static_cast<std::uint64_t>(host));
 }
 
@@ -120,6 +132,7 @@ void sys_rt_tgsigqueueinfo(SyscallContext& call) {
   const Ref<Task> target = call.runtime().kernel().find_task(*ns, tid);
   const bool same = target && target->group().nr_in(*ns) == tgid;
   if (same && swallowed(call, target->group(), call.int_arg(2))) return;
+  if (same) claim_sender(call, target->group(), 3);
   call.set_arg(0, static_cast<std::uint64_t>(same ? target->group().level0() : INT_MAX));
   call.set_arg(1, static_cast<std::uint64_t>(same ? target->level0() : INT_MAX));
 }

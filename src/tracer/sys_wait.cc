@@ -39,8 +39,7 @@ Nr note_waited(Runtime& runtime, Task& task, pid_t host) {
     return nr;
   }
   // The tracer heard of the death, found the zombie gone already, and reaped it before it came here.
-  bool known = false;
-  return runtime.to_guest_or_reaped(*task.ns(), host, &known);
+  return runtime.to_guest_or_reaped(*task.ns(), host);
 }
 
 void finish_wait4(FinishedCall& done) {

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <utility>
 
 #include "tracer/process_flags.h"
@@ -42,13 +43,40 @@ Tracer::Tracer(Runtime& runtime) : runtime_(runtime), waiter_(runtime.stats()), 
 
 Tracer::~Tracer() = default;
 
-void Tracer::post(std::function<void()> work) {
+bool Tracer::post(std::function<void()> work) {
   {
     const std::lock_guard lock(posted_mutex_);
+    if (closed_) return false;
     posted_.push_back(std::move(work));
   }
   posted_changed_.notify_one();
   waiter_.interrupt();
+  return true;
+}
+
+void Tracer::settle() {
+  std::promise<void> done;
+  const bool posted = post([&] {
+    drain();
+    done.set_value();
+  });
+  if (posted) done.get_future().wait();
+}
+
+void Tracer::drain() {
+  WaitEvent event = waiter_.poll();
+  while (event.kind == WaitEvent::Kind::kTask) {
+    dispatch(event.tid, event.status);
+    event = waiter_.poll();
+  }
+}
+
+void Tracer::close() {
+  {
+    const std::lock_guard lock(posted_mutex_);
+    closed_ = true;
+  }
+  run_posted();
 }
 
 void Tracer::run_posted() {
@@ -62,6 +90,11 @@ void Tracer::run_posted() {
 
 void Tracer::run() {
   waiter_.attach_thread();
+  serve();
+  close();
+}
+
+void Tracer::serve() {
   while (true) {
     run_posted();
     if (finishing_ && tracees_.empty()) return;
@@ -84,11 +117,7 @@ void Tracer::run() {
 }
 
 void Tracer::look_for_orphans() {
-  WaitEvent event = waiter_.poll();
-  while (event.kind == WaitEvent::Kind::kTask) {
-    dispatch(event.tid, event.status);
-    event = waiter_.poll();
-  }
+  drain();
   if (!forks_.has_orphans()) return;
   // Everything that has happened is served. If no unknown task is ours, none will come.
   bool unknown = false;

@@ -27,8 +27,11 @@ class Tracer {
   explicit Tracer(Runtime& runtime);
   ~Tracer();
 
-  // Runs `work` on the tracer thread soon. Any thread.
-  void post(std::function<void()> work);
+  // Runs `work` on the tracer thread soon. False if it serves no more: then never. Any thread.
+  bool post(std::function<void()> work);
+  // Waits until the tracer has taken in all that the host had to report before the call. Any thread but
+  // its own.
+  void settle();
 
   // Serves guests until none is left and finish() was called.
   void run();
@@ -52,6 +55,9 @@ class Tracer {
  private:
   void dispatch(pid_t tid, int status);
   void run_posted();
+  void serve();
+  void close();
+  void drain();
   // Forks of dead parents: waits no longer for children that do not exist.
   void look_for_orphans();
 
@@ -59,6 +65,7 @@ class Tracer {
   void on_seccomp_stop(Tracee& tracee);
   void on_syscall_exit(Tracee& tracee);
   void on_signal(Tracee& tracee, int signal);
+  bool tells_of_child(const siginfo_t& info);
   bool replace_hidden_child(Tracee& tracee, siginfo_t* info);
   void on_event_stop(Tracee& tracee, int signal);
   void on_exec(Tracee& leader);
@@ -111,6 +118,7 @@ class Tracer {
   std::mutex posted_mutex_;
   std::condition_variable posted_changed_;
   std::vector<std::function<void()>> posted_;  // guarded by posted_mutex_
+  bool closed_ = false;                        // guarded by posted_mutex_
 };
 
 }  // namespace warren

@@ -111,7 +111,9 @@ class Model {
     if (ns.init == kNone) {
       if (wanted != nullptr && *wanted != 1) return EINVAL;
       *nr = 1;
-      return take(ns, 1) == 0 ? 0 : ENOMEM;
+      if (take(ns, 1) != 0) return ENOMEM;
+      ns.last = 1;
+      return 0;
     }
     if (wanted != nullptr) {
       *nr = *wanted;
@@ -139,7 +141,7 @@ class Model {
         *error = reserve_one(chain[i], i < set_tid.size() ? &set_tid[i] : nullptr, &nr);
       }
       if (*error != 0) {
-        for (auto [at, taken] : pid.numbers) namespaces[at].numbers.erase(taken);
+        for (auto [at, taken] : pid.numbers) give_back(at, taken);
         return kNone;
       }
       pid.numbers.insert(pid.numbers.begin(), {chain[i], nr});
@@ -150,10 +152,15 @@ class Model {
   }
 
   void cancel_numbers(int pid) {
-    for (auto [ns, nr] : pids[pid].numbers) {
-      if (nr != 0) namespaces[ns].numbers.erase(nr);
-    }
+    for (auto [ns, nr] : pids[pid].numbers) give_back(ns, nr);
     pids.erase(pid);
+  }
+
+  void give_back(int id, int nr) {
+    if (nr == 0) return;
+    ModelNs& ns = namespaces[id];
+    if (ns.last == nr) ns.last = nr - 1;
+    ns.numbers.erase(nr);
   }
 
   void claim_level0(int nr) {

@@ -73,6 +73,10 @@ Result<std::string> read_translated(int fd, Content content, const ResolvedPath&
       content == Content::kStat || content == Content::kStatus || content == Content::kSched;
   TaskNumbers numbers;
   if (needs_numbers && !view.numbers(path.host_tid, &numbers)) return Errno{ESRCH};
+  // Only a traced task needs to be asked about; most are not.
+  if (text->find(") t ") != std::string::npos || text->find("State:\tt") != std::string::npos) {
+    numbers.group_stopped = view.group_stopped(path.host_tid);
+  }
   const bool is_caller = path.host_tid == view.self_tid_host();
   switch (content) {
     case Content::kStat:

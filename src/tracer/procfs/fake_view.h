@@ -35,6 +35,7 @@ class FakeView : public ProcView {
 
   int to_host(int vnr) const override { return find(hosts_, vnr); }
   int to_guest(int host) const override { return find(guests_, host); }
+  bool group_stopped(int) const override { return false; }
   bool numbers(int host_tid, TaskNumbers* out) const override {
     const int vnr = to_guest(host_tid);
     if (vnr == 0) return false;

@@ -87,9 +87,9 @@ void append_lock(std::string& out, std::string_view prefix, std::string_view lin
 }  // namespace
 
 char visible_state(char state, bool group_stopped, bool is_caller) {
-  if (is_caller && (state == 't' || state == 'S')) return 'R';
+  if (is_caller && (state == 't' || state == 'S' || state == 'D')) return 'R';
   if (state != 't') return state;
-  return group_stopped ? 'T' : 'S';
+  return group_stopped ? 'T' : 'R';
 }
 
 std::string rewrite_stat(std::string_view text, const TaskNumbers& numbers, bool is_caller,

@@ -22,7 +22,7 @@ TEST_F(RewriteTest, StatTranslatesItsSixFields) {
 
 TEST_F(RewriteTest, StatKeepsAnyComm) {
   EXPECT_EQ(rewrite_stat("1234 (a) R 1 (b) 7) t 1 2 3 0 -1 4194304\n", numbers, false, view),
-            "9 (a) R 1 (b) 7) S 2 5 0 0 -1 4194304\n");
+            "9 (a) R 1 (b) 7) R 2 5 0 0 -1 4194304\n");
   EXPECT_EQ(rewrite_stat("1234 (x\ny) Z 1 2 3 0 555 0\n", numbers, false, view),
             "9 (x\ny) Z 2 5 0 0 0 0\n");
 }
@@ -33,7 +33,7 @@ TEST_F(RewriteTest, StatOfAnotherFormIsLeftAlone) {
 }
 
 TEST_F(RewriteTest, StateHidesTheSupervisorsStops) {
-  EXPECT_EQ(visible_state('t', false, false), 'S');
+  EXPECT_EQ(visible_state('t', false, false), 'R');
   EXPECT_EQ(visible_state('t', true, false), 'T');
   EXPECT_EQ(visible_state('t', false, true), 'R');
   EXPECT_EQ(visible_state('S', false, true), 'R');
@@ -47,7 +47,7 @@ TEST_F(RewriteTest, StatusTranslatesEveryNumberLine) {
       "PPid:\t55\nTracerPid:\t77\nUid:\t0\t0\t0\t0\nNStgid:\t1234\nNSpid:\t1234\nNSpgid:\t3\n"
       "NSsid:\t4\nVmPeak:\t    3060 kB\nSeccomp:\t2\n";
   EXPECT_EQ(rewrite_status(text, numbers, false, view),
-            "Name:\tcat\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t7\nNgid:\t0\nPid:\t9\n"
+            "Name:\tcat\nUmask:\t0022\nState:\tR (running)\nTgid:\t7\nNgid:\t0\nPid:\t9\n"
             "PPid:\t2\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nNStgid:\t7\t3\nNSpid:\t9\t4\n"
             "NSpgid:\t5\t0\nNSsid:\t0\t0\nVmPeak:\t    3060 kB\nSeccomp:\t2\n");
 }
