@@ -20,8 +20,8 @@ inline constexpr std::string_view kProc = "/proc";
 // The cheap test that dismisses ordinary paths: no system call, some tens of nanoseconds. False:
 // the path cannot lead into procfs, run the call natively. `tainted`: the process has, or
 // inherited, a descriptor or working directory inside procfs; then every relative path may.
-// Symbolic links that guests make themselves, with a name of their own, into /proc are not seen by
-// this test (docs/compat.md).
+// Symbolic links with a name of their own into /proc are not seen by this test (link_names.h,
+// docs/compat.md).
 bool may_reach_proc(std::string_view path, bool tainted);
 
 enum class Kind {

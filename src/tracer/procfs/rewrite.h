@@ -21,7 +21,8 @@ std::string rewrite_status(std::string_view text, const TaskNumbers& numbers, bo
                            const ProcView& view);
 
 // The state letter to show for the host's `state`: a tracee's stop (t) is the supervisor's doing,
-// so it becomes what it would be without: T, R or S.
+// so it becomes what it would be without: T or R. A caller runs, even while it waits to be
+// answered.
 char visible_state(char state, bool group_stopped, bool is_caller);
 
 // /proc/PID/sched: the number in the first line.

@@ -190,6 +190,7 @@ OpenAnswer Server::open(const Base& base, std::string_view path, int flags, mode
   if (guest.error() != 0) return fail<OpenAnswer>(guest.error());
   OpenAnswer answer;
   const Content content = content_of(place);
+  if (!place.native) flags &= ~O_PATH;
   const bool reads = (flags & O_ACCMODE) != O_WRONLY && (flags & O_PATH) == 0;
   if (is_own(place, options.follow_last)) {
     answer = open_own(place, flags & ~O_PATH, view);

@@ -12,6 +12,7 @@
 
 #include "base/unique_fd.h"
 #include "tracer/procfs/dirents.h"
+#include "tracer/procfs/link_names.h"
 #include "tracer/procfs/path.h"
 #include "tracer/procfs/snapshots.h"
 #include "tracer/procfs/sysctl.h"
@@ -66,6 +67,16 @@ class Server {
     std::function<void(int)> pid_max;
   };
 
+  // The cheap test of path.h, which also knows the links of learn_link(). False: run the call as it
+  // is.
+  bool may_reach_proc(std::string_view path, bool tainted) const {
+    return procfs::may_reach_proc(path, tainted) || link_names_.mentioned_in(path);
+  }
+  // symlink(2), symlinkat(2): to be told before the call runs.
+  void learn_link(std::string_view target, std::string_view link_path) {
+    link_names_.learn(target, link_path);
+  }
+
   // open(2), openat(2), openat2(2) (`resolve`: its RESOLVE_ flags), creat(2). `setters` may be
   // empty: then opening a sysctl for writing fails with EPERM.
   OpenAnswer open(const Base& base, std::string_view path, int flags, mode_t mode, uint64_t resolve,
@@ -106,6 +117,7 @@ class Server {
 
   SysctlWrites sysctl_writes_;
   Snapshots snapshots_;
+  LinkNames link_names_;
 };
 
 }  // namespace warren::procfs

@@ -96,6 +96,27 @@ TEST_F(ServeTest, NumbersInContentsAreTheViews) {
   EXPECT_EQ(open("/proc/2/comm").action, Action::kAnswer);
 }
 
+TEST_F(ServeTest, APathDescriptorIsInjectedAsOneForReading) {
+  for (const char* path :
+       {"/proc/2", "/proc/2/fd", "/proc/2/root", "/proc/2/stat", "/proc/2/exe", "/proc/2/ns/pid"}) {
+    const OpenAnswer answer = open(path, O_PATH);
+    ASSERT_TRUE(answer.fd.ok()) << path << " error " << answer.error;
+    EXPECT_EQ(::fcntl(answer.fd.get(), F_GETFL) & O_PATH, 0) << path;
+  }
+  EXPECT_TRUE(open("/proc/2", O_PATH).taints);
+  EXPECT_EQ(open("/proc/2/exe", O_PATH | O_NOFOLLOW).error, ELOOP);
+  const OpenAnswer self = open("/proc/self", O_PATH | O_NOFOLLOW);
+  EXPECT_EQ(self.action, Action::kContinue);
+  EXPECT_TRUE(self.taints);
+}
+
+TEST_F(ServeTest, GuestsOwnLinksAreKnown) {
+  EXPECT_FALSE(server_.may_reach_proc("/tmp/me/stat", false));
+  server_.learn_link("/proc/self", "/tmp/me");
+  EXPECT_TRUE(server_.may_reach_proc("/tmp/me/stat", false));
+  EXPECT_TRUE(server_.may_reach_proc("/proc", false));
+}
+
 TEST_F(ServeTest, ErrorsOfOpen) {
   const struct {
     const char* path;
