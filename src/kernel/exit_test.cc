@@ -1,4 +1,4 @@
-#include "kernel/testing/fixture.h"
+#include "kernel/testing/engine_test.h"
 
 namespace warren::testing {
 namespace {

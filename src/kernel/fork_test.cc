@@ -1,7 +1,7 @@
 #include <cerrno>
 #include <csignal>
 
-#include "kernel/testing/fixture.h"
+#include "kernel/testing/engine_test.h"
 
 namespace warren::testing {
 namespace {

@@ -1,6 +1,6 @@
 #include <cerrno>
 
-#include "kernel/testing/fixture.h"
+#include "kernel/testing/engine_test.h"
 
 namespace warren::testing {
 namespace {

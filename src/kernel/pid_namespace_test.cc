@@ -2,7 +2,7 @@
 
 #include <cerrno>
 
-#include "kernel/testing/fixture.h"
+#include "kernel/testing/engine_test.h"
 
 namespace warren::testing {
 namespace {

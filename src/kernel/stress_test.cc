@@ -5,7 +5,7 @@
 #include <random>
 #include <thread>
 
-#include "kernel/testing/fixture.h"
+#include "kernel/testing/engine_test.h"
 
 namespace warren::testing {
 namespace {
