@@ -121,7 +121,7 @@ class Kernel {
   // when there is none. For listing a namespace in order, a bit at a time. (writer lock)
   Nr next_group(const PidNamespace& ns, Nr at_least) const;
   // Members of the process group or session (types kPgid, kSid), oldest first. (writer lock)
-  std::vector<Ref<ThreadGroup>> members(const Pid& pid, PidType type) const;
+  std::vector<Ref<ThreadGroup>> members(const Pid& pid, PidType type) const noexcept;
 
   // --- Level 0 from outside ---
 
@@ -166,7 +166,7 @@ class Kernel {
   // The death of one thread. A leader stays, as zombie, until reap(); others vanish at once.
   // `wait_status` as wait(2) encodes it; the leader's is the process's (see set_exit_status).
   // No effect on a task that is dead already.
-  ExitResult exit_task(Task& task, int wait_status);
+  ExitResult exit_task(Task& task, int wait_status) noexcept;
   // Corrects the status of the process (exit_group(2) by another thread than the leader).
   void set_exit_status(ThreadGroup& group, int wait_status);
   // A zombie is waited for and gone: its numbers are free unless a process group or session uses
@@ -175,7 +175,7 @@ class Kernel {
 
   // Forbids new tasks in `ns` and below (ENOMEM) and returns every live process there, except those
   // that are init of `ns`. To be called again until zap_complete().
-  std::vector<Ref<ThreadGroup>> begin_zap(PidNamespace& ns);
+  std::vector<Ref<ThreadGroup>> begin_zap(PidNamespace& ns) noexcept;
   // Whether no task but init's own, not even a zombie or a reservation, is left in `ns` and below.
   bool zap_complete(const PidNamespace& ns) const;
   // prctl(2), PR_SET_CHILD_SUBREAPER.
@@ -226,7 +226,7 @@ class Kernel {
   static bool init_protected(const Task* sender, const ThreadGroup& target);
 
   // All namespaces and tasks at one moment. (writer lock)
-  Snapshot snapshot() const;
+  Snapshot snapshot() const noexcept;
 
  private:
   explicit Kernel(std::unique_ptr<kernel::Core> core);

@@ -26,7 +26,7 @@ class Pid : public RefCounted {
   // Its own namespace.
   Ref<PidNamespace> ns() const;
   // All numbers, level 0 first.
-  std::vector<Nr> numbers() const;
+  std::vector<Nr> numbers() const noexcept;
 
   // The task whose id this is; null for a bare process group or session, or once reaped.
   Ref<Task> task() const;

@@ -22,7 +22,7 @@ class Task : public RefCounted {
   Nr nr_in(const PidNamespace& ns) const;
   Nr vnr() const;
   Nr level0() const;
-  std::vector<Nr> numbers() const;
+  std::vector<Nr> numbers() const noexcept;
   // The namespace it is in (/proc/PID/ns/pid).
   Ref<PidNamespace> ns() const;
   // The namespace its children will be in (/proc/PID/ns/pid_for_children).
@@ -90,9 +90,9 @@ class ThreadGroup : public RefCounted {
   int exit_signal() const;
 
   // Children that are not reaped, oldest first. (lock)
-  std::vector<Ref<ThreadGroup>> children() const;
+  std::vector<Ref<ThreadGroup>> children() const noexcept;
   // Threads that are not reaped, leader first, then oldest first. (lock)
-  std::vector<Ref<Task>> threads() const;
+  std::vector<Ref<Task>> threads() const noexcept;
   // Threads that have not exited.
   int nr_threads() const;
 

@@ -80,7 +80,7 @@ void end_process(Core& core, GroupImpl* group, ExitResult& result) WARREN_REQUIR
 
 }  // namespace
 
-ExitResult Kernel::exit_task(Task& which, int wait_status) {
+ExitResult Kernel::exit_task(Task& which, int wait_status) noexcept {
   ExitResult result;
   TaskImpl* task = impl(&which);
   GroupImpl* group = task->thread_group;
@@ -136,7 +136,7 @@ void Kernel::reap(ThreadGroup& group) {
   core_->reap(impl(&group));
 }
 
-std::vector<Ref<ThreadGroup>> Kernel::begin_zap(PidNamespace& target) {
+std::vector<Ref<ThreadGroup>> Kernel::begin_zap(PidNamespace& target) noexcept {
   NamespaceImpl* ns = impl(&target);
   std::vector<Ref<ThreadGroup>> living;
   Core::Writer lock(*core_);

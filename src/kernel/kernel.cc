@@ -105,7 +105,7 @@ TaskSnapshot describe(GroupImpl& group, TaskImpl& task) {
 
 }  // namespace
 
-Snapshot Kernel::snapshot() const {
+Snapshot Kernel::snapshot() const noexcept {
   Snapshot all;
   {
     MutexLock lock(core_->tasklist);

@@ -50,7 +50,7 @@ Ref<PidNamespace> Pid::ns() const {
   }
 }
 
-std::vector<Nr> Pid::numbers() const {
+std::vector<Nr> Pid::numbers() const noexcept {
   RcuGuard guard;
   const kernel::NumberArray* array = impl(this)->array();
   std::vector<Nr> all;

@@ -2,7 +2,7 @@
 // registration.
 #pragma once
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__clang_analyzer__)
 #define WARREN_RCU_CALLS 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
@@ -12,7 +12,8 @@
 
 #ifdef WARREN_RCU_CALLS
 // liburcu aligns its reader records less than their type demands, and the sanitizers report that
-// wherever its functions are compiled in; call them in the library instead.
+// wherever its functions are compiled in (the analyzer has complaints of its own); call them in the
+// library instead.
 #include <urcu-bp.h>
 #else
 // The small inline functions of this header are meant for callers of any licence (see its text).

@@ -108,7 +108,7 @@ void Kernel::set_session(ThreadGroup& which, Pid& sid) {
   core_->set_session(group, impl(&sid));
 }
 
-std::vector<Ref<ThreadGroup>> Kernel::members(const Pid& which, PidType type) const {
+std::vector<Ref<ThreadGroup>> Kernel::members(const Pid& which, PidType type) const noexcept {
   const PidImpl* pid = impl(&which);
   std::vector<Ref<ThreadGroup>> all;
   MutexLock lock(core_->tasklist);

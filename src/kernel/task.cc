@@ -39,7 +39,7 @@ Nr Task::level0() const {
   return impl(this)->identity.load(std::memory_order_acquire)->level0();
 }
 
-std::vector<Nr> Task::numbers() const {
+std::vector<Nr> Task::numbers() const noexcept {
   RcuGuard guard;
   return impl(this)->identity.load(std::memory_order_acquire)->numbers();
 }

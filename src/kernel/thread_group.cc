@@ -77,14 +77,14 @@ int ThreadGroup::exit_signal() const {
   return impl(this)->end_signal.load(std::memory_order_acquire);
 }
 
-std::vector<Ref<ThreadGroup>> ThreadGroup::children() const {
+std::vector<Ref<ThreadGroup>> ThreadGroup::children() const noexcept {
   MutexLock lock(impl(this)->core()->tasklist);
   std::vector<Ref<ThreadGroup>> all;
   for (kernel::GroupImpl& child : impl(this)->child_list) all.emplace_back(&child);
   return all;
 }
 
-std::vector<Ref<Task>> ThreadGroup::threads() const {
+std::vector<Ref<Task>> ThreadGroup::threads() const noexcept {
   MutexLock lock(impl(this)->core()->tasklist);
   std::vector<Ref<Task>> all;
   for (kernel::TaskImpl& task : impl(this)->thread_list) all.emplace_back(&task);
