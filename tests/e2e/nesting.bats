@@ -108,7 +108,7 @@ load helper
 
 @test "the end of a namespace in the middle takes all below it" {
   run -0 guest bash -c '
-    unshare -p -f sh -c "unshare -p -f sh -c \"unshare -p -f sleep 1000; true\"; true" &
+    unshare -p -f sh -c "unshare -p -f sh -c \"unshare -p -f sleep 1000; true\"; true" 2>/dev/null &
     until inner=$(pgrep -x sleep); do :; done
     first=$(pgrep -o -f "^sh -c unshare"); kill -KILL $first
     wait; pgrep -x sleep; echo $?; ps -e -o comm= | sort | uniq | paste -sd,'

@@ -61,6 +61,8 @@ int main() {
   say("handled by %ld si_pid %d %s", handler_tid, handler_pid, si_code_text(handler_code));
   go.open();
   pthread_join(t, nullptr);
+  // A join may return a moment before the number is free.
+  while (raw(SYS_tgkill, 1, tid, 0) == 0) sched_yield();
   SHOW(raw(SYS_tgkill, 1, tid, 0));
   SHOW(raw(SYS_tkill, tid, 0));
 }

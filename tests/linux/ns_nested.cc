@@ -10,16 +10,13 @@ static void descend(int level) {
   for (int i = 0; i < level; i++) spawn([] {});
   while (waitpid(-1, nullptr, 0) > 0) {
   }
-  say("level %d: pid %d ppid %d NSpid %s", level, getpid(), getppid(),
-      status_field("/proc/self/status", "NSpid").c_str());
+  say("level %d: pid %d ppid %d", level, getpid(), getppid());
   if (level == kDepth) return;
   long child = raw(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
   if (child == 0) {
     descend(level + 1);
     _exit(level + 1);
   }
-  say("level %d: child %ld, NSpid seen from the first level %s", level, child,
-      level == 0 ? status_field("/proc/" + std::to_string(child) + "/status", "Pid").c_str() : "-");
   say("level %d: %s", level, reap(static_cast<pid_t>(child)).c_str());
 }
 

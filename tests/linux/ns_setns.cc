@@ -68,7 +68,10 @@ int main() {
     SHOW(setns(fd, CLONE_NEWPID));
     SHOW(fork());
     SHOW(setns(own, CLONE_NEWPID));
-    in_child("at home", [] { SHOW(getpid()); });
+    // Which number is left open: the one that the refused fork took on this level may be used up.
+    pid_t home = spawn([] { _exit(getpid() > 8 ? 4 : 5); });
+    std::string end = reap(home);
+    say("at home: %s", end.substr(end.find(' ') + 1).c_str());
     SHOW(setns(pidfd, CLONE_NEWPID));
   });
 }

@@ -47,6 +47,8 @@ int main() {
     say("links %lu", st.st_nlink);
     for (int i = 0; i < 3; i++) go.open();
     for (pthread_t thread : t) pthread_join(thread, nullptr);
+    // A join may return a moment before the thread is gone from the listing.
+    while (status_field("/proc/self/status", "Threads") != "1") sched_yield();
     say("after: %s", list("/proc/self/task").c_str());
     say("gone: %s", slurp("/proc/4/comm").c_str());
     say("child's children file: '%s'", slurp("/proc/self/task/2/children").c_str());
