@@ -8,8 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <climits>
-#include <fstream>
+#include <thread>
+#include <vector>
 
 #include "tracer/procfs/fake_view.h"
 
@@ -91,7 +93,7 @@ TEST_F(ServeTest, NumbersInContentsAreTheViews) {
     EXPECT_EQ(text("/proc/self/task/1/children"), "2 ");
   }
   if (::access("/proc/self/sched", F_OK) == 0) {
-    EXPECT_THAT(text("/proc/2/sched"), HasSubstr(" (2, #threads: 1)"));
+    EXPECT_THAT(text("/proc/2/sched"), HasSubstr(" (2, #threads: "));
   }
   EXPECT_EQ(open("/proc/2/comm").action, Action::kAnswer);
 }
@@ -365,6 +367,29 @@ TEST_F(ServeTest, Listing) {
   child_.end();
   ASSERT_EQ(::lseek(task.get(), 0, SEEK_SET), 0);
   EXPECT_EQ(server_.getdents(task.get(), 4096, DirentLayout::kDirent64, view_).error, ENOENT);
+}
+
+TEST_F(ServeTest, ManyThreadsMayAsk) {
+  Server::SysctlSetters setters;
+  std::atomic<int> set = 0;
+  setters.last_pid = [&](int) { ++set; };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int round = 0; round < 100; ++round) {
+        EXPECT_EQ(server_.stat(base_, "/proc/2/stat", 0, view_).action, Action::kAnswer);
+        EXPECT_TRUE(open("/proc/2/stat").fd.ok());
+        EXPECT_EQ(link("/proc/self"), "1");
+        server_.learn_link("/proc", "/tmp/" + std::to_string(round));
+        EXPECT_TRUE(server_.may_reach_proc("/tmp/0", false));
+        const OpenAnswer sysctl =
+            server_.open(base_, "/proc/sys/kernel/ns_last_pid", O_WRONLY, 0, 0, view_, &setters);
+        EXPECT_EQ(::write(sysctl.fd.get(), "7", 1), 1);
+        server_.sysctl_writes().apply();
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(set, 400);
 }
 
 TEST_F(ServeTest, AGuestWithoutRightsGetsNone) {
