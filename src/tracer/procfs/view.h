@@ -22,7 +22,8 @@ inline constexpr char kNamespaceMemfdName[] = "warren-pidns";
 struct TaskNumbers {
   std::vector<int> tgid, pid, pgid, sid;
   int ppid = 0;  // parent's thread group in the observer's namespace; 0 if not visible there
-  // Stopped by a job-control signal (state T). Filled in by the reader, see ProcView::group_stopped.
+  // Stopped by a job-control signal (state T). Filled in by the reader, see
+  // ProcView::group_stopped.
   bool group_stopped = false;
 };
 
@@ -41,8 +42,8 @@ class ProcView {
   virtual int to_guest(int host) const = 0;
   // False if there is no such task any more, or it is not visible.
   virtual bool numbers(int host_tid, TaskNumbers* out) const = 0;
-  // Whether a task that the host shows as traced (state t) is stopped by a job-control signal. May wait
-  // for the tracer.
+  // Whether a task that the host shows as traced (state t) is stopped by a job-control signal. May
+  // wait for the tracer.
   virtual bool group_stopped(int host_tid) const = 0;
   // The smallest vnr >= at_least that is a thread group's leader; 0 if none. at_least >= 1.
   virtual int next_process(int at_least) const = 0;
