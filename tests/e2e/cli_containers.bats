@@ -19,6 +19,7 @@ not_listed() { ! listed; }
 end() {
   "$WARREN" kill "$name"
   eventually 20 not_listed
+  eventually 20 no_survivors
 }
 
 warren() { timeout --foreground -k 5 "${LIMIT:-60}" "$WARREN" "$@"; }
@@ -278,7 +279,7 @@ nr_tasks_is() { [ "$(tasks length)" -eq "$1" ]; }
   need script
   detached -- sleep 1000
   run -4 script -qec "stty rows 33 cols 77; exec $WARREN exec $name -t -- bash -c 'stty size; tty | grep -c pts; set -m; sleep 0.01 & wait; exit 4'" /dev/null
-  [ "${lines[0]%$'\r'}" = "33 77" ]
+  [[ "${lines[0]%$'\r'}" == *"33 77" ]]
   [ "${lines[1]%$'\r'}" = 1 ]
   run -0 bash -c 'echo "echo from \$((6 * 7)); exit" | timeout 30 "$0" exec "$1" -t -- bash --norc' "$WARREN" "$name"
   [[ "$output" == *"from 42"* ]]
@@ -349,7 +350,7 @@ nr_tasks_is() { [ "$(tasks length)" -eq "$1" ]; }
 }
 
 @test "inside: the namespace ends when the inner run is killed" {
-  run -0 warren run -- sh -c '"$0" run -- sh -c ": >ready; sleep 1000" & while ! test -e ready; do sleep 0.05; done; kill -KILL $!; wait $!; while pgrep -x sleep >/dev/null; do sleep 0.05; done; echo gone' "$WARREN"
+  run -0 --separate-stderr warren run -- sh -c '"$0" run -- sh -c ": >ready; sleep 1000" & while ! test -e ready; do sleep 0.05; done; kill -KILL $!; wait $!; while pgrep -x sleep >/dev/null; do sleep 0.05; done; echo gone' "$WARREN"
   [ "$output" = gone ]
 }
 
