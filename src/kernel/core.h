@@ -120,7 +120,7 @@ class Core {
   struct RetiredLink {
     RetiredLink* next;
   };
-  static constexpr std::uint32_t kCollectAt = 1024;
+  static constexpr std::uint32_t kCollectAt = 256;
   static constexpr int kSlabLevels = 8;  // Pids of deeper levels come from malloc
 
   void destroy(RefCounted* object) WARREN_REQUIRES(tasklist);

@@ -297,6 +297,7 @@ Result<Ref<Pid>> Kernel::host_pid(Nr level0) {
     return Errno{error};
   }
   core_->root->numbers.publish(level0, pid);
+  pid->published = true;
   return Ref<Pid>::adopt(pid);
 }
 

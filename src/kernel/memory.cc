@@ -176,9 +176,8 @@ void Core::destroy(RefCounted* object) {
 
 void Core::destroy_pid(PidImpl* pid) {
   NumberArray* array = pid->tuple.load(std::memory_order_relaxed);
-  const Upid& at_root = array->upids()[0];
   // A host_pid() that nothing ever used is still to be found.
-  if (at_root.ns->numbers.lookup(at_root.nr) == pid) free_numbers(pid);
+  if (pid->published) free_numbers(pid);
   if (pid->freed_while_dying) {
     // A reader may have found it just before its numbers were freed: another grace period.
     pid->freed_while_dying = false;

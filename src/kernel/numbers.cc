@@ -70,6 +70,7 @@ void Core::cancel_numbers(PidImpl* pid) {
 }
 
 void Core::publish_numbers(PidImpl* pid) {
+  pid->published = true;
   NumberArray* array = pid->built_in();
   for (int i = 0; i <= array->level; ++i) {
     const Upid& upid = array->upids()[i];
@@ -87,8 +88,9 @@ void Core::free_numbers(PidImpl* pid) {
   for (int i = 0; i <= array->level; ++i) {
     const Upid& upid = array->upids()[i];
     // At a pinned level 0 somebody else may have the number by now.
-    if (upid.ns->numbers.lookup(upid.nr) == pid) upid.ns->numbers.release(upid.nr, nodes);
+    if (upid.ns->numbers.owner(upid.nr) == pid) upid.ns->numbers.release(upid.nr, nodes);
   }
+  pid->published = false;
   pid->freed_while_dying = pid->refs_.load(std::memory_order_relaxed) == 0;
 }
 

@@ -71,6 +71,7 @@ class PidImpl final : public Pid {
   List<GroupImpl> pgid_members;
   List<GroupImpl> sid_members;
   int pins = 0;                    // reservations whose child will be in this group or session
+  bool published = false;          // readers may find it by a number
   bool freed_while_dying = false;  // its numbers were freed after its last reference went
 };
 

@@ -19,23 +19,6 @@ PidNode* child_of(const PidNode* node, int index) {
 
 bool covers(const PidNode* root, std::int64_t nr) { return (nr >> root->shift) < 64; }
 
-// The nodes from the root to a leaf.
-struct Path {
-  PidNode* nodes[PidAllocator::kMaxDepth];
-  int length = 0;
-};
-
-// As far down towards `nr` as nodes exist.
-Path walk(PidNode* root, Nr nr) {
-  Path path;
-  if (root == nullptr || !covers(root, nr)) return path;
-  for (PidNode* node = root; node != nullptr; node = child_of(node, index_in(node, nr))) {
-    path.nodes[path.length++] = node;
-    if (node->shift == 0) break;
-  }
-  return path;
-}
-
 }  // namespace
 
 PidNode* PidNodePool::create(int shift) {
@@ -59,15 +42,36 @@ PidNode* PidNodePool::take_retired() {
   return chain;
 }
 
-PidNode* PidAllocator::leaf_of(Nr nr) const {
+PidNode* PidAllocator::find_leaf(Nr nr) const {
   PidNode* node = root_.load(std::memory_order_relaxed);
-  if (node == nullptr || !covers(node, nr)) return nullptr;
+  if (nr <= 0 || node == nullptr || !covers(node, nr)) return nullptr;
   while (node != nullptr && node->shift != 0) node = child_of(node, index_in(node, nr));
   return node;
 }
 
+// As far down towards `nr` as nodes exist.
+PidAllocator::Path PidAllocator::walk(Nr nr) const {
+  Path path;
+  PidNode* root = root_.load(std::memory_order_relaxed);
+  if (root == nullptr || !covers(root, nr)) return path;
+  for (PidNode* node = root; node != nullptr; node = child_of(node, index_in(node, nr))) {
+    path.nodes[path.length++] = node;
+    if (node->shift == 0) break;
+  }
+  return path;
+}
+
+// Marks a number of an existing leaf, and every subtree that thereby became full.
+void PidAllocator::fill(const Path& path, Nr nr) {
+  for (int i = path.length - 1; i >= 0; --i) {
+    PidNode* node = path.nodes[i];
+    node->full |= bit(index_in(node, nr));
+    if (node->full != kAll) break;
+  }
+  used_.store(used_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 bool PidAllocator::taken(Nr nr) const {
-  if (nr <= 0) return false;
   const PidNode* leaf = leaf_of(nr);
   return leaf != nullptr && (leaf->full & bit(nr & 63)) != 0;
 }
@@ -75,13 +79,15 @@ bool PidAllocator::taken(Nr nr) const {
 // The first free number in [from, limit), or 0. Each turn of the outer loop goes down from the root
 // to a leaf, or skips to the right of a subtree that has no free number left from here on; there
 // are at most two turns for each level.
-Nr PidAllocator::find_free(Nr from, Nr limit) const {
-  const PidNode* root = root_.load(std::memory_order_relaxed);
+Nr PidAllocator::find_free(Nr from, Nr limit, Path* path) const {
+  PidNode* root = root_.load(std::memory_order_relaxed);
   std::int64_t nr = from;
   while (nr < limit) {
+    path->length = 0;
     if (root == nullptr || !covers(root, nr)) return static_cast<Nr>(nr);
-    const PidNode* node = root;
+    PidNode* node = root;
     while (true) {
+      path->nodes[path->length++] = node;
       const int index = static_cast<int>((nr >> node->shift) & 63);
       const std::uint64_t open = ~node->full & (kAll << index);
       if (open == 0) {
@@ -136,25 +142,53 @@ int PidAllocator::mark(Nr nr, PidNodePool& pool) {
     }
     node = child;
   }
-  for (int i = path.length - 1; i >= 0; --i) {
-    PidNode* node = path.nodes[i];
-    node->full |= bit(index_in(node, nr));
-    if (node->full != kAll) break;
-  }
-  used_.store(used_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  fill(path, nr);
   return 0;
+}
+
+// In a nearly full table each number comes from another leaf; this one the next will come from.
+void PidAllocator::prefetch_next(const Path& path, Nr nr) {
+  if (path.length < 2) return;
+  const PidNode* above = path.nodes[path.length - 2];
+  const std::uint64_t later = ~above->full & (kAll - 1) << index_in(above, nr);
+  if (later != 0) __builtin_prefetch(child_of(above, std::countr_zero(later)));
 }
 
 Nr PidAllocator::allocate(PidNodePool& pool) {
   const Nr last = last_.load(std::memory_order_relaxed);
   const Nr limit = pid_max();
+  Nr from = last + 1;
+  if ((last + 1) >> 6 == recent_part_ && last + 1 < limit) {
+    // Most often there is a free number in the same leaf, and the leaf does not become full.
+    const std::uint64_t open = ~recent_leaf_->full & (kAll << ((last + 1) & 63));
+    const std::uint64_t lowest_open = open & (~open + 1);
+    const Nr nr = (last & ~63) | std::countr_zero(open);
+    if (open != 0 && nr < limit && (recent_leaf_->full | lowest_open) != kAll) {
+      recent_leaf_->full |= lowest_open;
+      used_.store(used_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      last_.store(nr, std::memory_order_relaxed);
+      return nr;
+    }
+    if (open == 0) from = (last & ~63) + 64;
+  }
   const Nr lowest = last + 1 > kReservedPids ? kReservedPids : 1;
-  Nr nr = find_free(last + 1, limit);
-  if (nr == 0 && last + 1 > lowest) nr = find_free(lowest, limit);
+  Path path;
+  Nr nr = find_free(from, limit, &path);
+  if (nr == 0 && last + 1 > lowest) nr = find_free(lowest, limit, &path);
   if (nr == 0) return 0;
-  if (mark(nr, pool) != 0) return -1;
+  PidNode* leaf = path.length > 0 ? path.nodes[path.length - 1] : nullptr;
+  if (leaf != nullptr && leaf->shift == 0) {
+    __builtin_prefetch(&leaf->slots[nr & 63], 1);  // publish() will write there
+    fill(path, nr);
+    prefetch_next(path, nr);
+  } else {
+    if (mark(nr, pool) != 0) return -1;
+    leaf = find_leaf(nr);
+  }
   drop_idle_leaf(nr, pool);
   last_.store(nr, std::memory_order_relaxed);
+  recent_leaf_ = leaf;
+  recent_part_ = nr >> 6;
   return nr;
 }
 
@@ -173,15 +207,18 @@ void PidAllocator::publish(Nr nr, PidImpl* pid) {
 }
 
 void PidAllocator::release(Nr nr, PidNodePool& pool) {
-  const Path path = walk(root_.load(std::memory_order_relaxed), nr);
-  PidNode* leaf = path.nodes[path.length - 1];
+  PidNode* leaf = leaf_of(nr);
   leaf->slots[nr & 63].store(nullptr, std::memory_order_release);
-  bool was_full = true;
-  for (int i = path.length - 1; i >= 0 && was_full; --i) {
-    PidNode* node = path.nodes[i];
-    was_full = node->full == kAll;
-    node->full &= ~bit(index_in(node, nr));
+  if (leaf->full == kAll) {
+    const Path path = walk(nr);
+    bool was_full = true;
+    for (int i = path.length - 2; i >= 0 && was_full; --i) {
+      PidNode* node = path.nodes[i];
+      was_full = node->full == kAll;
+      node->full &= ~bit(index_in(node, nr));
+    }
   }
+  leaf->full &= ~bit(nr & 63);
   used_.store(used_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   // The leaf of the last number given stays, for the next one will very likely need it.
   if (leaf->full == 0 && (nr >> 6) != (last() >> 6)) prune(nr, pool);
@@ -189,7 +226,7 @@ void PidAllocator::release(Nr nr, PidNodePool& pool) {
 
 // Unlinks the empty nodes on the way to `nr`.
 void PidAllocator::prune(Nr nr, PidNodePool& pool) {
-  const Path path = walk(root_.load(std::memory_order_relaxed), nr);
+  const Path path = walk(nr);
   for (int i = path.length - 1; i >= 0 && path.nodes[i]->empty(); --i) {
     if (i == 0) {
       root_.store(nullptr, std::memory_order_release);
@@ -198,6 +235,10 @@ void PidAllocator::prune(Nr nr, PidNodePool& pool) {
       const int index = index_in(parent, nr);
       parent->slots[index].store(nullptr, std::memory_order_release);
       parent->present &= ~bit(index);
+    }
+    if (path.nodes[i] == recent_leaf_) {
+      recent_leaf_ = nullptr;
+      recent_part_ = -1;
     }
     pool.retire(path.nodes[i]);
   }

@@ -83,6 +83,13 @@ class PidAllocator {
       node = static_cast<const PidNode*>(slot);
     }
   }
+  // The same, for those who hold the lock.
+  PidImpl* owner(Nr nr) const {
+    const PidNode* leaf = leaf_of(nr);
+    return leaf == nullptr
+               ? nullptr
+               : static_cast<PidImpl*>(leaf->slots[nr & 63].load(std::memory_order_relaxed));
+  }
   // The first published number at or above `from`; null at the end.
   PidImpl* next(Nr from, Nr* nr) const;
 
@@ -96,13 +103,27 @@ class PidAllocator {
   void destroy_nodes(PidNodePool& pool);
 
  private:
-  PidNode* leaf_of(Nr nr) const;
-  Nr find_free(Nr from, Nr limit) const;
+  PidNode* leaf_of(Nr nr) const {
+    return nr >> 6 == recent_part_ && nr > 0 ? recent_leaf_ : find_leaf(nr);
+  }
+  PidNode* find_leaf(Nr nr) const;
+  // The nodes from the root to a leaf, or to where there are no more.
+  struct Path {
+    PidNode* nodes[kMaxDepth];
+    int length = 0;
+  };
+  Path walk(Nr nr) const;
+  Nr find_free(Nr from, Nr limit, Path* path) const;
+  void fill(const Path& path, Nr nr);
+  static void prefetch_next(const Path& path, Nr nr);
   int mark(Nr nr, PidNodePool& pool);
   void prune(Nr nr, PidNodePool& pool);
   void drop_idle_leaf(Nr now, PidNodePool& pool);
 
   std::atomic<PidNode*> root_{nullptr};
+  // The leaf of the number given last, for that is where the next thing happens most often.
+  PidNode* recent_leaf_ = nullptr;
+  Nr recent_part_ = -1;  // its numbers, divided by 64
   std::atomic<Nr> last_{0};
   std::atomic<Nr> pid_max_;
   std::atomic<int> used_{0};

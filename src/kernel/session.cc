@@ -25,7 +25,9 @@ void revive(Core& core, PidImpl* pid) WARREN_REQUIRES(core.tasklist) {
   const kernel::NumberArray* array = pid->array();
   const kernel::Upid& upid = array->upids()[0];
   if (array->level != 0 || upid.ns->numbers.taken(upid.nr)) return;
-  if (upid.ns->numbers.take_any(upid.nr, core.nodes) == 0) upid.ns->numbers.publish(upid.nr, pid);
+  if (upid.ns->numbers.take_any(upid.nr, core.nodes) != 0) return;
+  upid.ns->numbers.publish(upid.nr, pid);
+  pid->published = true;
 }
 
 void begin_session(Core& core, GroupImpl* group) WARREN_REQUIRES(core.tasklist) {
