@@ -37,11 +37,11 @@ storm_init() {
   eventually 60 marked_at_least 400
   kill -KILL "$(storm_init)"
   eventually 60 gone "$warren_pid"
-  local status=0
-  wait "$warren_pid" || status=$?
+  local ended=0
+  wait "$warren_pid" || ended=$?
   run survivors
   [ -z "$output" ]
-  [ "$status" -eq 137 ]
+  [ "$ended" -eq 137 ]
 }
 
 @test "2000 processes at once, then the end of init: nothing is left" {
@@ -49,11 +49,11 @@ storm_init() {
   eventually 120 marked_at_least 1990
   kill -KILL "$(storm_init)"
   eventually 60 gone "$warren_pid"
-  local status=0
-  wait "$warren_pid" || status=$?
+  local ended=0
+  wait "$warren_pid" || ended=$?
   run survivors
   [ -z "$output" ]
-  [ "$status" -eq 137 ]
+  [ "$ended" -eq 137 ]
 }
 
 @test "a daemon that forks twice: its parent is 1, and it ends with the namespace" {
@@ -96,9 +96,9 @@ storm_init() {
     eventually 20 test -e ready
     kill -$signal "$warren_pid"
     eventually 20 gone "$warren_pid"
-    local status=0
-    wait "$warren_pid" || status=$?
-    [ "$status" -eq 4 ]
+    local ended=0
+    wait "$warren_pid" || ended=$?
+    [ "$ended" -eq 4 ]
     rm ready
     no_survivors
   done
