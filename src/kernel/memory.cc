@@ -123,7 +123,7 @@ void Core::collect() {
   {
     MutexLock lock(tasklist);
     while (dead_nodes != nullptr) {
-      PidNode* next = dead_nodes->retired_next;
+      PidNode* next = dead_nodes->up;
       nodes.destroy(dead_nodes);
       dead_nodes = next;
     }

@@ -27,7 +27,7 @@ PidNode* PidNodePool::create(int shift) {
 }
 
 void PidNodePool::retire(PidNode* node) {
-  node->retired_next = retired_;
+  node->up = retired_;
   retired_ = node;
 }
 
@@ -49,22 +49,9 @@ PidNode* PidAllocator::find_leaf(Nr nr) const {
   return node;
 }
 
-// As far down towards `nr` as nodes exist.
-PidAllocator::Path PidAllocator::walk(Nr nr) const {
-  Path path;
-  PidNode* root = root_.load(std::memory_order_relaxed);
-  if (root == nullptr || !covers(root, nr)) return path;
-  for (PidNode* node = root; node != nullptr; node = child_of(node, index_in(node, nr))) {
-    path.nodes[path.length++] = node;
-    if (node->shift == 0) break;
-  }
-  return path;
-}
-
-// Marks a number of an existing leaf, and every subtree that thereby became full.
-void PidAllocator::fill(const Path& path, Nr nr) {
-  for (int i = path.length - 1; i >= 0; --i) {
-    PidNode* node = path.nodes[i];
+// Marks a free number of a leaf, and every subtree that thereby became full.
+void PidAllocator::fill(PidNode* leaf, Nr nr) {
+  for (PidNode* node = leaf; node != nullptr; node = node->up) {
     node->full |= bit(index_in(node, nr));
     if (node->full != kAll) break;
   }
@@ -79,15 +66,14 @@ bool PidAllocator::taken(Nr nr) const {
 // The first free number in [from, limit), or 0. Each turn of the outer loop goes down from the root
 // to a leaf, or skips to the right of a subtree that has no free number left from here on; there
 // are at most two turns for each level.
-Nr PidAllocator::find_free(Nr from, Nr limit, Path* path) const {
+Nr PidAllocator::find_free(Nr from, Nr limit, PidNode** leaf) const {
   PidNode* root = root_.load(std::memory_order_relaxed);
   std::int64_t nr = from;
   while (nr < limit) {
-    path->length = 0;
+    *leaf = nullptr;
     if (root == nullptr || !covers(root, nr)) return static_cast<Nr>(nr);
     PidNode* node = root;
     while (true) {
-      path->nodes[path->length++] = node;
       const int index = static_cast<int>((nr >> node->shift) & 63);
       const std::uint64_t open = ~node->full & (kAll << index);
       if (open == 0) {
@@ -100,7 +86,10 @@ Nr PidAllocator::find_free(Nr from, Nr limit, Path* path) const {
         const std::int64_t step = std::int64_t{1} << node->shift;
         nr = ((nr >> node->shift) - index + next) * step;
       }
-      if (node->shift == 0) return nr < limit ? static_cast<Nr>(nr) : 0;
+      if (node->shift == 0) {
+        *leaf = node;
+        return nr < limit ? static_cast<Nr>(nr) : 0;
+      }
       node = child_of(node, next);
       if (node == nullptr) return nr < limit ? static_cast<Nr>(nr) : 0;
     }
@@ -125,31 +114,31 @@ int PidAllocator::mark(Nr nr, PidNodePool& pool) {
     higher->present = 1;
     higher->full = root->full == kAll ? 1 : 0;
     higher->slots[0].store(root, std::memory_order_relaxed);
+    root->up = higher;
     root_.store(higher, std::memory_order_release);
     root = higher;
   }
-  Path path;
-  for (PidNode* node = root;;) {
-    path.nodes[path.length++] = node;
-    if (node->shift == 0) break;
+  PidNode* node = root;
+  while (node->shift != 0) {
     const int index = index_in(node, nr);
     PidNode* child = child_of(node, index);
     if (child == nullptr) {
       child = pool.create(node->shift - 6);
       if (child == nullptr) return ENOMEM;
+      child->up = node;
       node->slots[index].store(child, std::memory_order_release);
       node->present |= bit(index);
     }
     node = child;
   }
-  fill(path, nr);
+  fill(node, nr);
   return 0;
 }
 
 // In a nearly full table each number comes from another leaf; this one the next will come from.
-void PidAllocator::prefetch_next(const Path& path, Nr nr) {
-  if (path.length < 2) return;
-  const PidNode* above = path.nodes[path.length - 2];
+void PidAllocator::prefetch_next(const PidNode* leaf, Nr nr) {
+  const PidNode* above = leaf->up;
+  if (above == nullptr) return;
   const std::uint64_t later = ~above->full & (kAll - 1) << index_in(above, nr);
   if (later != 0) __builtin_prefetch(child_of(above, std::countr_zero(later)));
 }
@@ -172,15 +161,14 @@ Nr PidAllocator::allocate(PidNodePool& pool) {
     if (open == 0) from = (last & ~63) + 64;
   }
   const Nr lowest = last + 1 > kReservedPids ? kReservedPids : 1;
-  Path path;
-  Nr nr = find_free(from, limit, &path);
-  if (nr == 0 && last + 1 > lowest) nr = find_free(lowest, limit, &path);
+  PidNode* leaf = nullptr;
+  Nr nr = find_free(from, limit, &leaf);
+  if (nr == 0 && last + 1 > lowest) nr = find_free(lowest, limit, &leaf);
   if (nr == 0) return 0;
-  PidNode* leaf = path.length > 0 ? path.nodes[path.length - 1] : nullptr;
-  if (leaf != nullptr && leaf->shift == 0) {
+  if (leaf != nullptr) {
     __builtin_prefetch(&leaf->slots[nr & 63], 1);  // publish() will write there
-    fill(path, nr);
-    prefetch_next(path, nr);
+    fill(leaf, nr);
+    prefetch_next(leaf, nr);
   } else {
     if (mark(nr, pool) != 0) return -1;
     leaf = find_leaf(nr);
@@ -209,38 +197,33 @@ void PidAllocator::publish(Nr nr, PidImpl* pid) {
 void PidAllocator::release(Nr nr, PidNodePool& pool) {
   PidNode* leaf = leaf_of(nr);
   leaf->slots[nr & 63].store(nullptr, std::memory_order_release);
-  if (leaf->full == kAll) {
-    const Path path = walk(nr);
-    bool was_full = true;
-    for (int i = path.length - 2; i >= 0 && was_full; --i) {
-      PidNode* node = path.nodes[i];
-      was_full = node->full == kAll;
-      node->full &= ~bit(index_in(node, nr));
-    }
+  bool was_full = true;
+  for (PidNode* node = leaf; node != nullptr && was_full; node = node->up) {
+    was_full = node->full == kAll;
+    node->full &= ~bit(index_in(node, nr));
   }
-  leaf->full &= ~bit(nr & 63);
   used_.store(used_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   // The leaf of the last number given stays, for the next one will very likely need it.
-  if (leaf->full == 0 && (nr >> 6) != (last() >> 6)) prune(nr, pool);
+  if (leaf->full == 0 && (nr >> 6) != (last() >> 6)) prune(leaf, nr, pool);
 }
 
-// Unlinks the empty nodes on the way to `nr`.
-void PidAllocator::prune(Nr nr, PidNodePool& pool) {
-  const Path path = walk(nr);
-  for (int i = path.length - 1; i >= 0 && path.nodes[i]->empty(); --i) {
-    if (i == 0) {
+// Unlinks an empty leaf, and the nodes above it that thereby become empty.
+void PidAllocator::prune(PidNode* leaf, Nr nr, PidNodePool& pool) {
+  if (leaf == recent_leaf_) {
+    recent_leaf_ = nullptr;
+    recent_part_ = -1;
+  }
+  for (PidNode* node = leaf; node != nullptr && node->empty();) {
+    PidNode* parent = node->up;
+    if (parent == nullptr) {
       root_.store(nullptr, std::memory_order_release);
     } else {
-      PidNode* parent = path.nodes[i - 1];
       const int index = index_in(parent, nr);
       parent->slots[index].store(nullptr, std::memory_order_release);
       parent->present &= ~bit(index);
     }
-    if (path.nodes[i] == recent_leaf_) {
-      recent_leaf_ = nullptr;
-      recent_part_ = -1;
-    }
-    pool.retire(path.nodes[i]);
+    pool.retire(node);
+    node = parent;
   }
 }
 
@@ -248,8 +231,8 @@ void PidAllocator::prune(Nr nr, PidNodePool& pool) {
 void PidAllocator::drop_idle_leaf(Nr now, PidNodePool& pool) {
   const Nr last = last_.load(std::memory_order_relaxed);
   if ((last >> 6) == (now >> 6)) return;
-  const PidNode* leaf = leaf_of(last);
-  if (leaf != nullptr && leaf->full == 0) prune(last, pool);
+  PidNode* leaf = leaf_of(last);
+  if (leaf != nullptr && leaf->full == 0) prune(leaf, last, pool);
 }
 
 void PidAllocator::set_last(Nr nr, PidNodePool& pool) {

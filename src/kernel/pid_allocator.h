@@ -13,9 +13,9 @@ class PidImpl;
 
 // One node of the tree: 64 numbers, or 64 nodes of the level below.
 struct PidNode {
-  std::uint64_t full = 0;     // leaf: number taken; inner: the child there is full
-  std::uint64_t present = 0;  // inner: there is a child
-  PidNode* retired_next = nullptr;
+  std::uint64_t full = 0;             // leaf: number taken; inner: the child there is full
+  std::uint64_t present = 0;          // inner: there is a child
+  PidNode* up = nullptr;              // the parent; once retired, the next on the list
   const std::uint8_t shift;           // 0 in a leaf, 6 above it, ...
   std::atomic<void*> slots[64] = {};  // leaf: PidImpl*, null while only reserved; inner: PidNode*
   explicit PidNode(int s) : shift(static_cast<std::uint8_t>(s)) {}
@@ -107,17 +107,11 @@ class PidAllocator {
     return nr >> 6 == recent_part_ && nr > 0 ? recent_leaf_ : find_leaf(nr);
   }
   PidNode* find_leaf(Nr nr) const;
-  // The nodes from the root to a leaf, or to where there are no more.
-  struct Path {
-    PidNode* nodes[kMaxDepth];
-    int length = 0;
-  };
-  Path walk(Nr nr) const;
-  Nr find_free(Nr from, Nr limit, Path* path) const;
-  void fill(const Path& path, Nr nr);
-  static void prefetch_next(const Path& path, Nr nr);
+  Nr find_free(Nr from, Nr limit, PidNode** leaf) const;
+  void fill(PidNode* leaf, Nr nr);
+  static void prefetch_next(const PidNode* leaf, Nr nr);
   int mark(Nr nr, PidNodePool& pool);
-  void prune(Nr nr, PidNodePool& pool);
+  void prune(PidNode* leaf, Nr nr, PidNodePool& pool);
   void drop_idle_leaf(Nr now, PidNodePool& pool);
 
   std::atomic<PidNode*> root_{nullptr};

@@ -17,7 +17,7 @@ class PidAllocatorTest : public ::testing::Test {
   }
   void free_retired() {
     for (PidNode* node = pool.take_retired(); node != nullptr;) {
-      PidNode* next = node->retired_next;
+      PidNode* next = node->up;
       pool.destroy(node);
       node = next;
     }
