@@ -73,6 +73,8 @@ void sys_getdents64(SyscallContext&);
 void sys_getcwd(SyscallContext&);
 void sys_chdir(SyscallContext&);
 void sys_statfs(SyscallContext&);
+void sys_symlink(SyscallContext&);
+void sys_symlinkat(SyscallContext&);
 void sys_execve(SyscallContext&);
 void sys_execveat(SyscallContext&);
 

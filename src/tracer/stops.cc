@@ -158,14 +158,20 @@ void Tracer::on_event_stop(Tracee& tracee, int signal) {
   ptrace_call::resume(tracee.tid);
 }
 
+// SIGKILL wakes a task from any stop but that at its exit event.
+void Tracer::end_stray(pid_t tid) {
+  kill(tid, SIGKILL);
+  ptrace_call::resume(tid);
+}
+
 void Tracer::on_unknown(pid_t tid, int status) {
   arch::Registers regs;
-  if (!ptrace_call::get_registers(tid, &regs)) return;
   Forks::Child child;
-  if ((status >> 16) != PTRACE_EVENT_STOP ||
+  if ((status >> 16) != PTRACE_EVENT_STOP || !ptrace_call::get_registers(tid, &regs) ||
       !forks_.child_arrived(regs.arg(5), tid, &child)) {
-    // Attached, but by no fork that was let through: it must not run.
-    kill(tid, SIGKILL);
+    // Killed before its first stop, and at its exit event; or attached by no fork that was let
+    // through, and must not run.
+    end_stray(tid);
     return;
   }
   Tracee& tracee = add(tid, child.task);
@@ -175,7 +181,7 @@ void Tracer::on_unknown(pid_t tid, int status) {
 
 void Tracer::first_stop(Tracee& tracee, Forks::Child& child, int signal) {
   if (!tracee.task || !tracee.task->ns()->alive()) {
-    kill(tracee.tid, SIGKILL);
+    end_stray(tracee.tid);
     return;
   }
   prepare_child(tracee, child);
@@ -273,6 +279,7 @@ long Tracer::remote_syscall(Tracee& tracee, const arch::Registers& at, long nr,
   ptrace_call::set_registers(tid, call);
   // The entry stop, perhaps a seccomp stop in between, and the exit stop.
   int syscall_stops = 0;
+  bool stop_signal = false;
   long result = -ESRCH;
   while (syscall_stops < 2) {
     ptrace_call::resume_to_exit(tid);
@@ -284,12 +291,15 @@ long Tracer::remote_syscall(Tracee& tracee, const arch::Registers& at, long nr,
       return -ESRCH;
     }
     if (WSTOPSIG(status) == (SIGTRAP | 0x80)) ++syscall_stops;
+    // The one signal that no mask keeps away.
+    if (WSTOPSIG(status) == SIGSTOP && status >> 16 == 0) stop_signal = true;
   }
   arch::Registers after;
   if (ptrace_call::get_registers(tid, &after)) result = after.result();
   arch::Registers restored = at;
   ptrace_call::set_registers(tid, restored);
   ptrace_call::set_signal_mask(tid, &mask);
+  if (stop_signal) kill(tid, SIGSTOP);
   return result;
 }
 

@@ -30,11 +30,11 @@ class PathArgument {
  public:
   // False: nothing to be done, the call runs as it is. The kernel finds bad addresses and names that
   // are too long by itself.
-  bool suspicious(const SyscallContext& call, std::uint64_t address) {
+  bool suspicious(SyscallContext& call, std::uint64_t address) {
     const auto length = call.memory().read_string(address, text_, sizeof text_);
     if (!length) return false;
     path_ = {text_, *length};
-    return procfs::may_reach_proc(
+    return call.runtime().procfs().may_reach_proc(
         path_, has_flag(call.task().group(), ProcessFlag::kProcTainted));
   }
   std::string_view path() const { return path_; }
@@ -72,9 +72,6 @@ void open_path(SyscallContext& call, int dirfd, std::uint64_t address, int flags
       [ns](int nr) { (void)ns->set_last_pid(nr); },
       [ns](int limit) { (void)ns->set_pid_max(limit); },
   };
-  // A notification cannot hand over a descriptor made with O_PATH; one for reading can do the same and
-  // more.
-  if (flags & O_PATH) flags = (flags & ~O_PATH) | O_RDONLY;
   auto answer = call.runtime().procfs().open(base_of(call, dirfd), argument.path(), flags, mode,
                                              resolve, view, &setters);
   if (settled(call, answer)) return;
@@ -248,6 +245,24 @@ void sys_statfs(SyscallContext& call) {
   if (::statfs(answer.text.c_str(), &fs) != 0) return call.answer(-errno);
   call.answer(call.memory().write(RemotePtr<struct statfs>(call.arg(1)), fs) ? 0 : -EFAULT);
 }
+
+namespace {
+
+// A guest's own link into /proc: from now on its name is as suspicious as what it stands for.
+void make_link(SyscallContext& call, std::uint64_t target, std::uint64_t link) {
+  char target_text[PATH_MAX], link_text[PATH_MAX];
+  if (call.memory().read_string(target, target_text, sizeof target_text) &&
+      call.memory().read_string(link, link_text, sizeof link_text)) {
+    call.runtime().procfs().learn_link(target_text, link_text);
+  }
+  call.run();
+}
+
+}  // namespace
+
+void sys_symlink(SyscallContext& call) { make_link(call, call.arg(0), call.arg(1)); }
+
+void sys_symlinkat(SyscallContext& call) { make_link(call, call.arg(0), call.arg(2)); }
 
 namespace {
 

@@ -197,7 +197,7 @@ void Tracer::dispatch(pid_t tid, int status) {
     return;
   }
   if (!tracee->task) {
-    kill(tid, SIGKILL);
+    end_stray(tid);
     return;
   }
   const int signal = WSTOPSIG(status);

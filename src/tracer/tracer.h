@@ -70,6 +70,7 @@ class Tracer {
   void on_event_stop(Tracee& tracee, int signal);
   void on_exec(Tracee& leader);
   void on_exit_event(Tracee& tracee);
+  void end_stray(pid_t tid);
   void on_unknown(pid_t tid, int status);
   void first_stop(Tracee& tracee, Forks::Child& child, int signal);
   void prepare_child(Tracee& tracee, const Forks::Child& child);
