@@ -19,6 +19,7 @@ bool gone(pid_t host) { return kill(host, 0) != 0 && errno == ESRCH; }
 
 void Tracer::on_death(pid_t tid, int status) {
   runtime_.stats().deaths.fetch_add(1, std::memory_order_relaxed);
+  forks_.forget(tid);
   Ref<Task> task;
   if (Tracee* tracee = find(tid)) {
     if (tracee->call && tracee->call->fork != 0) forks_.parent_died(tracee->call->fork);

@@ -9,7 +9,10 @@
 
 namespace warren {
 
-int EngineView::to_host(int vnr) const { return runtime_.to_host(*ns_, vnr); }
+int EngineView::to_host(int vnr) const {
+  const Ref<Task> task = runtime_.kernel().find_task(*ns_, vnr);
+  return task && !thread_is_ending(*task) ? task->level0() : 0;
+}
 
 int EngineView::to_guest(int host) const { return runtime_.to_guest(*ns_, host); }
 

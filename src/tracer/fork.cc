@@ -20,14 +20,25 @@ namespace {
 // Register that carries the key: the sixth argument, which clone(2) does not have.
 constexpr int kKeyArgument = 5;
 
+// The kernel's ERESTARTNOINTR: the call was interrupted and will be made again, whatever happens.
+constexpr long kRestartNoIntr = 513;
+
 // Flags that never reach the host's kernel: what they ask for is warren's to give.
 constexpr std::uint64_t kStripped = CLONE_NEWPID | CLONE_UNTRACED | CLONE_PTRACE |
                                     CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND;
 
 }  // namespace
 
-long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registers& guest,
-                  arch::Registers* call, std::uint64_t* key) {
+Result<ForkReservation> Forks::reserve(const Tracee& parent, const ForkRequest& request) {
+  if (const auto it = kept_.find(parent.tid); it != kept_.end()) {
+    Kept kept = std::move(it->second);
+    kept_.erase(it);
+    if (kept.flags == request.flags && kept.exit_signal == request.exit_signal &&
+        request.set_tid.empty() && kept.reservation.ns().alive() &&
+        ((request.flags & CLONE_NEWPID) || parent.task->pid_ns_for_children() == &kept.reservation.ns())) {
+      return std::move(kept.reservation);
+    }
+  }
   ForkArgs args;
   args.thread = (request.flags & CLONE_THREAD) != 0;
   args.new_pid_ns = (request.flags & CLONE_NEWPID) != 0;
@@ -35,7 +46,12 @@ long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registe
   args.exit_signal = request.exit_signal;
   args.set_tid = request.set_tid;
   runtime_.procfs().sysctl_writes().apply();
-  auto reservation = runtime_.kernel().reserve_fork(*parent.task, args);
+  return runtime_.kernel().reserve_fork(*parent.task, args);
+}
+
+long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registers& guest,
+                  arch::Registers* call, std::uint64_t* key) {
+  auto reservation = reserve(parent, request);
   if (!reservation) return -reservation.error_code();
 
   call->set_syscall(SYS_clone);
@@ -89,6 +105,11 @@ long Forks::parent_returned(std::uint64_t key, long result) {
   if (it == in_flight_.end()) return result;
   InFlight& fork = it->second;
   if (result < 0) {
+    const ForkRequest& request = fork.child.request;
+    if (result == -kRestartNoIntr && request.set_tid.empty() && fork.parent_tid != 0) {
+      kept_.insert_or_assign(fork.parent_tid, Kept{std::move(fork.reservation), request.flags,
+                                                   request.exit_signal});
+    }
     in_flight_.erase(it);
     return result;
   }

@@ -45,6 +45,8 @@ class Forks {
   bool child_arrived(std::uint64_t key, pid_t tid, Child* child);
   // A child whose fork had told its number died before its first stop.
   void child_died(pid_t tid);
+  // Any task's death: what was kept for it is given back.
+  void forget(pid_t tid) { kept_.erase(tid); }
   // The parent died before its call returned. Its child may or may not exist.
   void parent_died(std::uint64_t key);
   // Whether forks are left whose parents have died.
@@ -66,11 +68,21 @@ class Forks {
     bool child_done = false;
   };
 
+  // The numbers for a child of `parent`: those of its last try, if a signal interrupted that and it now
+  // tries again.
+  Result<ForkReservation> reserve(const Tracee& parent, const ForkRequest& request);
   void publish(InFlight& fork, pid_t child_tid);
   void end_if_done(std::unordered_map<std::uint64_t, InFlight>::iterator it);
 
   Runtime& runtime_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;
+  // Reservations of calls that a signal interrupted and the kernel is about to restart, by parent.
+  struct Kept {
+    ForkReservation reservation;
+    std::uint64_t flags;
+    int exit_signal;
+  };
+  std::unordered_map<pid_t, Kept> kept_;
   std::uint64_t next_key_ = 0x77617272656e0000;
   std::size_t orphans_ = 0;
 };

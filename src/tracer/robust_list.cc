@@ -24,6 +24,15 @@ void mend_word(const RemoteMemory& memory, std::uint64_t address, pid_t tid, Nr 
 
 }  // namespace
 
+bool holds_robust_mutex(pid_t tid) {
+  std::uint64_t head = 0;
+  std::size_t length = 0;
+  if (syscall(SYS_get_robust_list, tid, &head, &length) != 0 || head == 0) return false;
+  const auto list = RemoteMemory(tid).read(RemotePtr<robust_list_head>(head));
+  return list && (reinterpret_cast<std::uint64_t>(list->list.next) != head ||
+                  list->list_op_pending != nullptr);
+}
+
 void mend_robust_list(pid_t tid, Nr vnr) {
   std::uint64_t head = 0;
   std::size_t length = 0;

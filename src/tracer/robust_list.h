@@ -12,5 +12,7 @@ namespace warren {
 // host's number into the words that carry `vnr`, so that the kernel does its own work. The thread must
 // be stopped, or wait, short of its death. Any thread may call.
 void mend_robust_list(pid_t tid, Nr vnr);
+// Whether the thread holds any robust mutex.
+bool holds_robust_mutex(pid_t tid);
 
 }  // namespace warren

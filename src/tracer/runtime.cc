@@ -28,11 +28,16 @@ void Runtime::remember_reaped(const ThreadGroup& process) {
                                                             process.pid()};
 }
 
-int Runtime::reaped_signal(pid_t host) const {
-  if (host <= 0) return 0;
+bool Runtime::tells_of_child(const siginfo_t& info) const {
+  if (info.si_code < CLD_EXITED || info.si_code > CLD_CONTINUED) return false;
+  if (info.si_signo == SIGCHLD) return true;
+  if (info.si_pid <= 0) return false;
+  if (const Ref<ThreadGroup> child = kernel_->find_group(kernel_->root(), info.si_pid)) {
+    return child->exit_signal() == info.si_signo;
+  }
   const std::lock_guard lock(reaped_mutex_);
-  const Reaped& slot = reaped_[static_cast<std::size_t>(host) % kReapedSlots];
-  return slot.host == host ? slot.exit_signal : 0;
+  const Reaped& slot = reaped_[static_cast<std::size_t>(info.si_pid) % kReapedSlots];
+  return slot.host == info.si_pid && slot.exit_signal == info.si_signo;
 }
 
 Nr Runtime::to_guest_or_reaped(const PidNamespace& viewer, pid_t host) const {

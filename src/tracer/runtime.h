@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -53,8 +54,9 @@ class Runtime {
   // Remembers the numbers of a process that was just reaped, since a signal that tells of its death
   // may yet have to be delivered.
   void remember_reaped(const ThreadGroup& process);
-  // The signal that the end of a recently reaped process sent; 0 if it is not known.
-  int reaped_signal(pid_t host) const;
+  // Whether a signal, with host numbers, is the one that a child's end, stop or continuation raises. A
+  // child may have been cloned with another than SIGCHLD, which may mean other things as well.
+  bool tells_of_child(const siginfo_t& info) const;
   // As to_guest(), and for the recently reaped too. `known`: whether the host number means anything
   // in this container.
   Nr to_guest_or_reaped(const PidNamespace& viewer, pid_t host, bool* known) const;

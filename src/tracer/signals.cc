@@ -66,16 +66,6 @@ bool carries_sender(const siginfo_t& info) {
 
 }  // namespace
 
-// Whether the signal is the one that a child's end, stop or continuation raises. A child may have been
-// cloned with another signal than SIGCHLD; that signal may mean other things as well.
-bool Tracer::tells_of_child(const siginfo_t& info) {
-  if (info.si_code < CLD_EXITED || info.si_code > CLD_CONTINUED) return false;
-  if (info.si_signo == SIGCHLD) return true;
-  const Ref<ThreadGroup> child = runtime_.kernel().find_group(runtime_.kernel().root(), info.si_pid);
-  if (child) return child->exit_signal() == info.si_signo;
-  return runtime_.reaped_signal(info.si_pid) == info.si_signo;
-}
-
 // Makes of a SIGCHLD for a zombie that the receiver never had the one for a child that it has. False
 // if there is none: the signal must not be seen.
 bool Tracer::replace_hidden_child(Tracee& tracee, siginfo_t* info) {
@@ -103,7 +93,7 @@ void Tracer::on_signal(Tracee& tracee, int signal) {
   bool deliver = true;
   bool changed = false;
   bool outside = info.si_code == SI_KERNEL && from_terminal(signal);
-  if (tells_of_child(info)) {
+  if (runtime_.tells_of_child(info)) {
     bool known = false;
     const Nr nr = runtime_.to_guest_or_reaped(*ns, info.si_pid, &known);
     if (known) {

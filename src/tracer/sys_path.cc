@@ -18,6 +18,7 @@
 #include "tracer/handlers.h"
 #include "tracer/process_flags.h"
 #include "tracer/procfs/serve.h"
+#include "tracer/robust_list.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
 
@@ -266,9 +267,23 @@ void sys_symlinkat(SyscallContext& call) { make_link(call, call.arg(0), call.arg
 
 namespace {
 
+// An exec ends the caller's hold on robust mutexes like a death does. It must not be one that fails,
+// so it is looked at before whether it is likely to.
+void give_up_robust_mutexes(SyscallContext& call, int dirfd, std::uint64_t address) {
+  if (!has_flag(call.task().group(), ProcessFlag::kSharesMemory)) return;
+  if (!holds_robust_mutex(call.tid())) return;
+  char path[PATH_MAX];
+  if (!call.memory().read_string(address, path, sizeof path)) return;
+  std::string base = "/proc/" + std::to_string(call.tid());
+  base += dirfd == AT_FDCWD ? "/cwd" : "/fd/" + std::to_string(dirfd);
+  const std::string host = path[0] == '/' ? std::string(path) : base + "/" + path;
+  if (::access(host.c_str(), X_OK) == 0) mend_robust_list(call.tid(), call.task().vnr());
+}
+
 // A program named by a path in /proc: through "self" the kernel finds the right one by itself; by
 // another's number it would find the host's process of that number.
 void exec_path(SyscallContext& call, int dirfd, std::uint64_t address) {
+  give_up_robust_mutexes(call, dirfd, address);
   PathArgument argument;
   if (!argument.suspicious(call, address)) return call.run();
   const EngineView view(call.runtime(), call.task());

@@ -150,14 +150,12 @@ void finish_sigtimedwait(FinishedCall& done) {
   siginfo_t info;
   const std::uint64_t at = done.arg(1);
   if (!done.memory().read_bytes(at, &info, sizeof info)) return;
-  bool known = false;
   if (sent_signal::restore(&info)) {
     (void)done.memory().write(RemotePtr<int>(at + kSiginfoErrno), info.si_errno);
     (void)done.memory().write(RemotePtr<int>(at + kSiginfoCode), info.si_code);
   } else if (info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_MESGQ ||
-             (info.si_signo == SIGCHLD && info.si_code > 0)) {
-    const Nr nr =
-        done.runtime().to_guest_or_reaped(*done.task().ns(), info.si_pid, &known);
+             done.runtime().tells_of_child(info)) {
+    const Nr nr = done.runtime().to_guest_or_reaped(*done.task().ns(), info.si_pid);
     (void)done.memory().write(RemotePtr<Nr>(at + kSiginfoPid), nr);
   }
 }

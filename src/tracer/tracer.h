@@ -65,7 +65,6 @@ class Tracer {
   void on_seccomp_stop(Tracee& tracee);
   void on_syscall_exit(Tracee& tracee);
   void on_signal(Tracee& tracee, int signal);
-  bool tells_of_child(const siginfo_t& info);
   bool replace_hidden_child(Tracee& tracee, siginfo_t* info);
   void on_event_stop(Tracee& tracee, int signal);
   void on_exec(Tracee& leader);
