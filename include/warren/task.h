@@ -74,7 +74,7 @@ class ThreadGroup : public RefCounted {
   Nr pgid_nr_in(const PidNamespace& ns) const;
   Nr sid_nr_in(const PidNamespace& ns) const;
 
-  // Whether it is the init of a namespace (of several, when it grew more than once).
+  // Whether it is the init of a namespace (of several, when it grew more than once); until reaped.
   bool is_init() const;
   // Whether it called setsid() and so leads its session.
   bool is_session_leader() const;

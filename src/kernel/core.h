@@ -95,6 +95,7 @@ class Core {
   void set_father(GroupImpl* group, GroupImpl* father) WARREN_REQUIRES(tasklist);
   void set_pgrp(GroupImpl* group, PidImpl* pgid) WARREN_REQUIRES(tasklist);
   void set_session(GroupImpl* group, PidImpl* sid) WARREN_REQUIRES(tasklist);
+  void make_init(GroupImpl* group, NamespaceImpl* ns) WARREN_REQUIRES(tasklist);
   // Makes the group init of every namespace of its Pid that has none.
   void found_namespaces(GroupImpl* group) WARREN_REQUIRES(tasklist);
   void disable(NamespaceImpl* ns) WARREN_REQUIRES(tasklist);

@@ -66,7 +66,8 @@ void end_process(Core& core, GroupImpl* group, ExitResult& result) WARREN_REQUIR
   group->life.store(GroupState::kZombie, std::memory_order_release);
   result.group_dead = true;
   const NumberArray* array = group->identity->array();
-  for (int i = 0; i <= array->level; ++i) {
+  const bool is_init = group->founded.load(std::memory_order_relaxed) != 0;
+  for (int i = 0; is_init && i <= array->level; ++i) {
     NamespaceImpl* ns = array->upids()[i].ns;
     if (!group->is_init_of(ns)) continue;
     if (result.dying.empty()) core.disable(ns);  // and with it all below

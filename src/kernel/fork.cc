@@ -266,8 +266,7 @@ Result<Ref<Task>> Kernel::adopt(PidNamespace& target, const AdoptArgs& args) {
       group->leads_session.store(!args.sid, std::memory_order_relaxed);
       publish_group(*core_, group, task, pid);
       if (args.as_init && core_->pinned && ns == core_->root) {
-        ns->child_reaper.store(group, std::memory_order_release);
-        ns->had_init.store(true, std::memory_order_release);
+        core_->make_init(group, ns);
       }
     }
   }

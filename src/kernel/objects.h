@@ -136,6 +136,7 @@ class GroupImpl final : public ThreadGroup {
   std::atomic<GroupState> life{GroupState::kAlive};
   std::atomic<int> status{0};
   std::atomic<int> end_signal{0};
+  std::atomic<int> founded{0};  // namespaces whose init it is
   std::atomic<bool> leads_session{false};
   std::atomic<bool> subreaper{false};
   std::atomic<bool> execed{false};

@@ -85,6 +85,21 @@ TEST_F(NamespaceTest, LivesOnWhileItIsHeld) {
   EXPECT_EQ(kernel->adopt(*ns, {}).error_code(), ENOMEM);
 }
 
+TEST_F(NamespaceTest, FirstTaskFoundsAllThatIsEmptyAboveIt) {
+  Ref<PidNamespace> a = kernel->create_namespace(root).value();
+  Ref<PidNamespace> b = kernel->create_namespace(*a).value();
+  Ref<Task> first = kernel->adopt(*b, {}).value();
+  EXPECT_EQ(first->numbers(), (std::vector<Nr>{2, 1, 1}));
+  EXPECT_EQ(a->init(), &first->group());
+  EXPECT_EQ(b->init(), &first->group());
+  EXPECT_EQ(root.init(), &init->group());
+  ExitResult result = kernel->exit_task(*first, 0);
+  ASSERT_EQ(result.dying.size(), 2u);
+  EXPECT_EQ(result.dying[0], a);
+  kernel->reap(first->group());
+  EXPECT_FALSE(first->group().is_init());
+}
+
 TEST_F(NamespaceTest, ThousandLevels) {
   Ref<Task> task = init;
   for (int level = 1; level <= 1000; ++level) task = child_in_new_ns(task);

@@ -63,6 +63,7 @@ Result<std::vector<Ref<ThreadGroup>>> Kernel::signal_targets(Task& sender, Nr pi
 bool Kernel::init_protected(const Task* sender, const ThreadGroup& target) {
   if (sender == nullptr) return false;
   const GroupImpl* group = impl(&target);
+  if (group->founded.load(std::memory_order_acquire) == 0) return false;
   kernel::RcuGuard guard;
   const kernel::NumberArray* array = group->identity->array();
   for (int i = array->level; i >= 0; --i) {

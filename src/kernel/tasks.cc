@@ -60,13 +60,17 @@ void Core::set_session(GroupImpl* group, PidImpl* sid) {
   store_ref(group->session, sid);
 }
 
+void Core::make_init(GroupImpl* group, NamespaceImpl* ns) {
+  group->founded.fetch_add(1, std::memory_order_release);
+  ns->child_reaper.store(group, std::memory_order_release);
+  ns->had_init.store(true, std::memory_order_release);
+}
+
 void Core::found_namespaces(GroupImpl* group) {
   const NumberArray* array = group->identity->array();
   for (int i = array->level; i >= (pinned ? 1 : 0); --i) {
     NamespaceImpl* ns = array->upids()[i].ns;
-    if (ns->had_init.load(std::memory_order_relaxed)) continue;
-    ns->child_reaper.store(group, std::memory_order_release);
-    ns->had_init.store(true, std::memory_order_release);
+    if (!ns->had_init.load(std::memory_order_relaxed)) make_init(group, ns);
   }
 }
 
@@ -100,7 +104,8 @@ void Core::reap(GroupImpl* group) {
   if (pgid != pid) free_if_unused(pgid);
   if (sid != pid && sid != pgid) free_if_unused(sid);
   const NumberArray* array = pid->array();
-  for (int i = array->level; i >= 0; --i) {
+  const bool was_init = group->founded.exchange(0, std::memory_order_acq_rel) != 0;
+  for (int i = array->level; was_init && i >= 0; --i) {
     NamespaceImpl* ns = array->upids()[i].ns;
     if (group->is_init_of(ns)) ns->child_reaper.store(nullptr, std::memory_order_release);
   }

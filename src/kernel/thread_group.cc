@@ -51,12 +51,7 @@ Nr ThreadGroup::sid_nr_in(const PidNamespace& ns) const {
 }
 
 bool ThreadGroup::is_init() const {
-  RcuGuard guard;
-  const kernel::NumberArray* array = impl(this)->identity->array();
-  for (int i = array->level; i >= 0; --i) {
-    if (impl(this)->is_init_of(array->upids()[i].ns)) return true;
-  }
-  return false;
+  return impl(this)->founded.load(std::memory_order_acquire) != 0;
 }
 
 bool ThreadGroup::is_session_leader() const {
