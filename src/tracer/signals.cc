@@ -81,7 +81,7 @@ bool Tracer::replace_hidden_child(Tracee& tracee, siginfo_t* info) {
   return false;
 }
 
-void Tracer::on_signal(Tracee& tracee, int signal) {
+void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
   siginfo_t info;
   if (!ptrace_call::get_siginfo(tracee.tid, &info)) {
     // No siginfo in what is not a signal-delivery stop: a group-stop, as seen without an event.
@@ -105,6 +105,16 @@ void Tracer::on_signal(Tracee& tracee, int signal) {
   } else if (sent_signal::restore(&info)) {
     changed = true;
   } else if (carries_sender(info)) {
+    if (!settled && info.si_code == SI_USER && runtime_.task_of(info.si_pid)) {
+      // Guests send through the supervisor. This one the kernel sent in the name of a parent that died
+      // (PR_SET_PDEATHSIG): the receiver must find the new parent, so that death comes first.
+      const pid_t tid = tracee.tid;
+      post([this, tid, signal] {
+        drain();
+        if (Tracee* still = find(tid)) on_signal(*still, signal, true);
+      });
+      return;
+    }
     const Nr nr = runtime_.to_guest(*ns, info.si_pid);
     if (nr == 0 && !runtime_.task_of(info.si_pid)) outside = true;
     info.si_pid = nr;

@@ -64,7 +64,7 @@ class Tracer {
   // Stops, by kind (stops.cc).
   void on_seccomp_stop(Tracee& tracee);
   void on_syscall_exit(Tracee& tracee);
-  void on_signal(Tracee& tracee, int signal);
+  void on_signal(Tracee& tracee, int signal, bool settled = false);
   bool replace_hidden_child(Tracee& tracee, siginfo_t* info);
   void on_event_stop(Tracee& tracee, int signal);
   void on_exec(Tracee& leader);
