@@ -11,6 +11,7 @@
 #include <warren/kernel.h>
 
 #include <cstring>
+#include <exception>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
@@ -126,7 +127,7 @@ class ProcessTable {
 
 }  // namespace
 
-int main() {
+int main() try {
   auto kernel = warren::Kernel::create();
   if (!kernel || !(*kernel)->adopt((*kernel)->root(), {})) {
     std::cerr << "process_table: out of memory\n";
@@ -145,4 +146,7 @@ int main() {
     if (!table.run(command, nr, argument)) std::cout << "no such command or process\n";
   }
   return 0;
+} catch (const std::exception& error) {
+  std::cerr << "process_table: " << error.what() << '\n';
+  return 1;
 }

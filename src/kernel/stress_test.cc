@@ -128,7 +128,7 @@ TEST_F(StressTest, WritersAndReaders) {
   }
   std::vector<std::thread> writers, readers;
   for (int i = 0; i < kReaders; ++i) {
-    readers.emplace_back([this, i] { read(static_cast<std::uint64_t>(100 + i)); });
+    readers.emplace_back([this, i] { read(100 + static_cast<std::uint64_t>(i)); });
   }
   for (int i = 0; i < kWriters; ++i) {
     writers.emplace_back([this, i, &tops] {
@@ -164,6 +164,7 @@ TEST_F(StressTest, ZapUnderAForkStorm) {
     Ref<PidNamespace> ns = top->ns();
     Ref<Task> inner = child_in_new_ns(top);
     std::vector<std::thread> storm;
+    storm.reserve(3);
     std::atomic<int> made{0};
     for (int i = 0; i < 3; ++i) {
       storm.emplace_back([&, i] {
