@@ -19,15 +19,11 @@ bool gone(pid_t host) { return kill(host, 0) != 0 && errno == ESRCH; }
 
 void Tracer::on_death(pid_t tid, int status) {
   runtime_.stats().deaths.fetch_add(1, std::memory_order_relaxed);
-  forks_.forget(tid);
   Ref<Task> task;
   if (Tracee* tracee = find(tid)) {
-    if (tracee->call && tracee->call->fork != 0) forks_.parent_died(tracee->call->fork);
-    // It may have reaped a child in a wait whose end nobody saw.
-    const bool in_call = tracee->call.has_value();
+    end_calls(*tracee);
     task = tracee->task;
     tracees_.erase(tid);
-    if (task && in_call) reap_children_gone(task->group());
   } else {
     task = runtime_.task_of(tid);
     if (task) {
@@ -53,6 +49,18 @@ void Tracer::on_death(pid_t tid, int status) {
   }
   for (const Ref<PidNamespace>& ns : result.dying) zap(ns);
   release_held_inits();
+}
+
+void Tracer::end_calls(Tracee& tracee) {
+  forks_.forget(tracee.tid);
+  if (!tracee.call) return;
+  if (tracee.call->fork != 0) {
+    forks_.parent_died(tracee.call->fork);
+  } else if (tracee.task) {
+    // It may have reaped a child in a wait whose end nobody saw.
+    reap_children_gone(tracee.task->group());
+  }
+  tracee.call.reset();
 }
 
 void Tracer::reap_if_gone(ThreadGroup& group) {

@@ -1,10 +1,17 @@
 // Signal-delivery stops: numbers in a siginfo are translated for the receiver, and an init gets only
 // what it may get.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <climits>
 #include <cstdio>
 #include <cstring>
+#include <string>
+#include <string_view>
 
 #include "tracer/ptrace.h"
 #include "tracer/sent_signal.h"
+#include "tracer/syscall_table.h"
 #include "tracer/tracer.h"
 
 namespace warren {
@@ -63,6 +70,35 @@ bool carries_sender(const siginfo_t& info) {
   return info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_MESGQ;
 }
 
+
+// Whether the path that an interrupted open names may really block.
+bool opens_slow_file(pid_t tid, const arch::Registers& regs, const char* name) {
+  const std::string_view call(name);
+  if (call != "open" && call != "openat" && call != "openat2" && call != "creat") return false;
+  const bool at = call == "openat" || call == "openat2";
+  char path[PATH_MAX];
+  if (!RemoteMemory(tid).read_string(regs.arg(at ? 1 : 0), path, sizeof path)) return false;
+  const auto dirfd = at ? static_cast<int>(regs.arg(0)) : AT_FDCWD;
+  std::string base = "/proc/" + std::to_string(tid);
+  base += dirfd == AT_FDCWD ? "/cwd" : "/fd/" + std::to_string(dirfd);
+  const std::string host = path[0] == '/' ? std::string(path) : base + "/" + path;
+  struct stat st;
+  return stat(host.c_str(), &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+// A notification that a signal interrupts before the supervisor has taken it looks like an interrupted
+// call, and ends with EINTR where the handler does not ask for a restart. But none of these calls waits
+// for anything on Linux, but for opens of FIFOs and devices: they are made again in any case.
+void restart_notified_call(pid_t tid) {
+  constexpr long kRestartSys = -512;
+  constexpr long kRestartNoIntr = -513;
+  arch::Registers regs;
+  if (!ptrace_call::get_registers(tid, &regs) || regs.result() != kRestartSys) return;
+  const SyscallEntry* entry = find_syscall(static_cast<int>(regs.syscall()), Way::kNotify);
+  if (!entry || opens_slow_file(tid, regs, entry->name)) return;
+  regs.set_result(kRestartNoIntr);
+  ptrace_call::set_registers(tid, regs);
+}
 
 }  // namespace
 
@@ -131,6 +167,7 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     return;
   }
   if (changed) ptrace_call::set_siginfo(tracee.tid, &info);
+  restart_notified_call(tracee.tid);
   ptrace_call::resume(tracee.tid, signal);
 }
 

@@ -248,7 +248,8 @@ void Tracer::on_exec(Tracee& leader) {
       std::unique_ptr<Tracee> moved = std::move(tracees_[old_tid]);
       tracees_.erase(old_tid);
       moved->tid = tgid;
-      moved->call.reset();
+      end_calls(leader);
+      end_calls(*moved);
       tracees_[tgid] = std::move(moved);
     }
   } else {
@@ -259,6 +260,8 @@ void Tracer::on_exec(Tracee& leader) {
 }
 
 void Tracer::on_exit_event(Tracee& tracee) {
+  // Killed in the middle of a fork: it will not return from it.
+  end_calls(tracee);
   if (has_flag(tracee.task->group(), ProcessFlag::kSharesMemory)) {
     mend_robust_list(tracee.tid, tracee.task->vnr());
   }

@@ -129,7 +129,10 @@ void Tracer::look_for_orphans() {
     }
     closedir(proc);
   }
-  if (!unknown) forks_.drop_orphans();
+  if (unknown) return;
+  forks_.drop_orphans();
+  // Their numbers may have been the last that a dying namespace waited for.
+  release_held_inits();
 }
 
 Tracee* Tracer::find(pid_t tid) {

@@ -76,6 +76,8 @@ class Tracer {
 
   // Deaths (deaths.cc).
   void on_death(pid_t tid, int status);
+  // The task will not return to what it was doing.
+  void end_calls(Tracee& tracee);
   void reap_if_gone(ThreadGroup& group);
   void reap_children_gone(ThreadGroup& group);
   void zap(const Ref<PidNamespace>& ns);
