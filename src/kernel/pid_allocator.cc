@@ -147,18 +147,18 @@ Nr PidAllocator::allocate(PidNodePool& pool) {
   const Nr last = last_.load(std::memory_order_relaxed);
   const Nr limit = pid_max();
   Nr from = last + 1;
-  if ((last + 1) >> 6 == recent_part_ && last + 1 < limit) {
+  if (from >> 6 == recent_part_ && from < limit) {
     // Most often there is a free number in the same leaf, and the leaf does not become full.
-    const std::uint64_t open = ~recent_leaf_->full & (kAll << ((last + 1) & 63));
+    const std::uint64_t open = ~recent_leaf_->full & (kAll << (from & 63));
     const std::uint64_t lowest_open = open & (~open + 1);
-    const Nr nr = (last & ~63) | std::countr_zero(open);
+    const Nr nr = (from & ~63) | std::countr_zero(open);
     if (open != 0 && nr < limit && (recent_leaf_->full | lowest_open) != kAll) {
       recent_leaf_->full |= lowest_open;
       used_.store(used_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
       last_.store(nr, std::memory_order_relaxed);
       return nr;
     }
-    if (open == 0) from = (last & ~63) + 64;
+    if (open == 0) from = (from & ~63) + 64;
   }
   const Nr lowest = last + 1 > kReservedPids ? kReservedPids : 1;
   PidNode* leaf = nullptr;

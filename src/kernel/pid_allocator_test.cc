@@ -58,6 +58,15 @@ TEST_F(PidAllocatorTest, LowNumbersAreGivenAgainBeforeTheCursorPassesReservedPid
   EXPECT_EQ(allocate(), 0);
 }
 
+TEST_F(PidAllocatorTest, CursorSetJustBelowTheLeafInUse) {
+  numbers.set_last(70, pool);
+  EXPECT_EQ(allocate(), 71);
+  numbers.set_last(63, pool);
+  EXPECT_EQ(allocate(), 64);
+  numbers.set_last(127, pool);
+  EXPECT_EQ(allocate(), 128);
+}
+
 TEST_F(PidAllocatorTest, Take) {
   EXPECT_EQ(numbers.take(0, pool), EINVAL);
   EXPECT_EQ(numbers.take(-4, pool), EINVAL);
@@ -149,6 +158,10 @@ TEST_F(PidAllocatorTest, RandomSequence) {
       const int expected = some >= kMax ? EINVAL : taken.contains(some) ? EEXIST : 0;
       ASSERT_EQ(numbers.take(some, pool), expected) << "seed " << kSeed << " step " << step;
       if (expected == 0) taken.insert(some);
+      if (random() % 4 == 0) {
+        last = some % kMax;
+        numbers.set_last(last, pool);
+      }
     } else if (!taken.empty()) {
       auto at = taken.lower_bound(some);
       if (at == taken.end()) at = taken.begin();
