@@ -1,3 +1,4 @@
+// differs: an open file of /proc/PID is a snapshot (docs/compat.md)
 // A descriptor of a process's directory after that process is gone: ESRCH, and never another's.
 #include "harness.h"
 

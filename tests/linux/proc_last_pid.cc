@@ -1,3 +1,4 @@
+// differs: what is written to a sysctl is judged at the next fork (docs/compat.md)
 // oracle: privileged
 // Writing ns_last_pid sets what the next fork gets.
 #include "harness.h"
