@@ -4,6 +4,7 @@
 #include <linux/openat2.h>
 #include <linux/stat.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -246,6 +247,32 @@ void sys_statfs(SyscallContext& call) {
   if (::statfs(answer.text.c_str(), &fs) != 0) return call.answer(-errno);
   call.answer(call.memory().write(RemotePtr<struct statfs>(call.arg(1)), fs) ? 0 : -EFAULT);
 }
+
+namespace {
+
+// Calls that change what a path names, or watch it. Nothing below /proc can be made, removed or renamed,
+// so of a path that leads there only the errors are left to tell; which object the host has under
+// another's number is not for the guest.
+void change_path(SyscallContext& call, int dirfd, std::uint64_t address) {
+  PathArgument argument;
+  if (!argument.suspicious(call, address)) return call.run();
+  const EngineView view(call.runtime(), call.task());
+  const procfs::ResolveOptions options{.follow_last = false};
+  const auto answer =
+      call.runtime().procfs().host_path(base_of(call, dirfd), argument.path(), options, view);
+  if (settled(call, answer)) return;
+  const int nr = call.nr();
+  const bool makes = nr == SYS_mkdir || nr == SYS_mkdirat || nr == SYS_mknod || nr == SYS_mknodat;
+  call.answer(makes ? -EEXIST : -EACCES);
+}
+
+}  // namespace
+
+void sys_change_path(SyscallContext& call) { change_path(call, AT_FDCWD, call.arg(0)); }
+
+void sys_change_path_at(SyscallContext& call) { change_path(call, call.int_arg(0), call.arg(1)); }
+
+void sys_watch_path(SyscallContext& call) { change_path(call, AT_FDCWD, call.arg(1)); }
 
 namespace {
 
