@@ -20,6 +20,8 @@ enum class ProcessFlag : std::uintptr_t {
   kNotDumpable = 4,
   // Stopped by a job-control signal. Under ptrace the host shows such a process as traced.
   kGroupStopped = 8,
+  // Has taken a signal that tells of its parent's death, of which the tracer may not know yet.
+  kParentDied = 16,
 };
 
 inline bool has_flag(const ThreadGroup& process, ProcessFlag flag) {

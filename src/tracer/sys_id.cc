@@ -2,8 +2,10 @@
 #include <cerrno>
 
 #include "tracer/handlers.h"
+#include "tracer/process_flags.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
+#include "tracer/tracer.h"
 
 namespace warren {
 
@@ -20,7 +22,12 @@ void sys_set_tid_address(SyscallContext& call) {
 }
 
 void sys_getppid(SyscallContext& call) {
-  call.answer(call.task().group().parent_nr_in(*call.task().ns()));
+  ThreadGroup& process = call.task().group();
+  if (has_flag(process, ProcessFlag::kParentDied)) {
+    set_flag(process, ProcessFlag::kParentDied, false);
+    call.runtime().tracer().settle();
+  }
+  call.answer(process.parent_nr_in(*call.task().ns()));
 }
 
 void sys_getpgrp(SyscallContext& call) {

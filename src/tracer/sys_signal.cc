@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "tracer/handlers.h"
+#include "tracer/process_flags.h"
 #include "tracer/runtime.h"
 #include "tracer/sent_signal.h"
 #include "tracer/signal_permission.h"
@@ -155,6 +156,11 @@ void finish_sigtimedwait(FinishedCall& done) {
     (void)done.memory().write(RemotePtr<int>(at + kSiginfoCode), info.si_code);
   } else if (info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_MESGQ ||
              done.runtime().tells_of_child(info)) {
+    // Guests send through the supervisor; a guest as the plain sender is a parent that died
+    // (PR_SET_PDEATHSIG).
+    if (info.si_code == SI_USER && done.runtime().task_of(info.si_pid)) {
+      set_flag(done.task().group(), ProcessFlag::kParentDied);
+    }
     const Nr nr = done.runtime().to_guest_or_reaped(*done.task().ns(), info.si_pid);
     (void)done.memory().write(RemotePtr<Nr>(at + kSiginfoPid), nr);
   }
