@@ -25,8 +25,7 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   if (!kernel) return kernel.error();
   auto ns = (*kernel)->create_namespace((*kernel)->root());
   if (!ns) return ns.error();
-  return std::unique_ptr<Container>(
-      new Container(std::move(*kernel), std::move(*ns), name, front));
+  return std::unique_ptr<Container>(new Container(std::move(*kernel), std::move(*ns), name, front));
 }
 
 Container::Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,

@@ -23,8 +23,8 @@
 
 namespace warren {
 
-// Threads: the tracer runs on the process's main thread; notifiers and the control server have their
-// own. What the control server asks for is done on the tracer thread.
+// Threads: the tracer runs on the process's main thread; notifiers and the control server have
+// their own. What the control server asks for is done on the tracer thread.
 class Container final : public control::ControlHandler {
  public:
   static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front);

@@ -42,7 +42,8 @@ void Tracer::on_death(pid_t tid, int status) {
   const ExitResult result = runtime_.kernel().exit_task(*task, status);
   if (result.group_dead) {
     reap_if_gone(*group);
-    if (child_of_supervisor && exit_observer_) exit_observer_(group->level0(), group->exit_status());
+    if (child_of_supervisor && exit_observer_)
+      exit_observer_(group->level0(), group->exit_status());
   }
   for (const Ref<ThreadGroup>& child : result.reparented) {
     if (child->state() == GroupState::kZombie) reap_if_gone(*child);

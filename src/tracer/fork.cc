@@ -35,7 +35,8 @@ Result<ForkReservation> Forks::reserve(const Tracee& parent, const ForkRequest& 
     kept_.erase(it);
     if (kept.flags == request.flags && kept.exit_signal == request.exit_signal &&
         request.set_tid.empty() && kept.reservation.ns().alive() &&
-        ((request.flags & CLONE_NEWPID) || parent.task->pid_ns_for_children() == &kept.reservation.ns())) {
+        ((request.flags & CLONE_NEWPID) ||
+         parent.task->pid_ns_for_children() == &kept.reservation.ns())) {
       return std::move(kept.reservation);
     }
   }
@@ -81,8 +82,7 @@ void Forks::publish(InFlight& fork, pid_t child_tid) {
   Child& child = fork.child;
   if (child.request.flags & CLONE_PARENT_SETTID) {
     // A bad address is the guest's own affair, as in the kernel.
-    (void)RemoteMemory(fork.parent_tid)
-        .write(RemotePtr<Nr>(child.request.parent_tid), fork.result);
+    (void)RemoteMemory(fork.parent_tid).write(RemotePtr<Nr>(child.request.parent_tid), fork.result);
   }
   if (!fork.reservation.ns().alive()) {
     fork.reservation.cancel();
@@ -107,8 +107,8 @@ long Forks::parent_returned(std::uint64_t key, long result) {
   if (result < 0) {
     const ForkRequest& request = fork.child.request;
     if (result == -kRestartNoIntr && request.set_tid.empty() && fork.parent_tid != 0) {
-      kept_.insert_or_assign(fork.parent_tid, Kept{std::move(fork.reservation), request.flags,
-                                                   request.exit_signal});
+      kept_.insert_or_assign(fork.parent_tid,
+                             Kept{std::move(fork.reservation), request.flags, request.exit_signal});
     }
     in_flight_.erase(it);
     return result;

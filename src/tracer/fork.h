@@ -1,4 +1,5 @@
-// The life of a fork: from the stop at the guest's clone call to the first instruction of the child.
+// The life of a fork: from the stop at the guest's clone call to the first instruction of the
+// child.
 #pragma once
 
 #include <sys/types.h>
@@ -21,8 +22,8 @@ class Runtime;
 //
 // The parent's call is replaced by clone(2) with CLONE_PTRACE, which attaches the child without an
 // event stop of the parent. What identifies the child at its first stop is a key in a register that
-// clone does not use and that it inherits; so parent and child may come in either order, and a vfork
-// parent, which returns only after the child has gone on, needs nothing special.
+// clone does not use and that it inherits; so parent and child may come in either order, and a
+// vfork parent, which returns only after the child has gone on, needs nothing special.
 class Forks {
  public:
   explicit Forks(Runtime& runtime) : runtime_(runtime) {}
@@ -68,8 +69,8 @@ class Forks {
     bool child_done = false;
   };
 
-  // The numbers for a child of `parent`: those of its last try, if a signal interrupted that and it now
-  // tries again.
+  // The numbers for a child of `parent`: those of its last try, if a signal interrupted that and it
+  // now tries again.
   Result<ForkReservation> reserve(const Tracee& parent, const ForkRequest& request);
   void publish(InFlight& fork, pid_t child_tid);
   void end_if_done(std::unordered_map<std::uint64_t, InFlight>::iterator it);

@@ -18,7 +18,8 @@ class FrontLine {
 
   // Process 1 of the container, by its host number, has passed its exec.
   void started(pid_t init) const;
-  // Process 1 was stopped by a job-control signal: whoever waits for the front sees it stop as well.
+  // Process 1 was stopped by a job-control signal: whoever waits for the front sees it stop as
+  // well.
   void stopped() const;
   // The end. With an error the container did not start.
   void ended(int exit_status, const std::string& error) const;
@@ -31,7 +32,8 @@ class FrontLine {
 };
 
 // Stands in front until the supervisor (a child) has ended: stops and continues with the container,
-// passes on what signals other processes send. Signals of the terminal reach the guests by themselves.
+// passes on what signals other processes send. Signals of the terminal reach the guests by
+// themselves.
 control::RunOutcome stand_in_front(UniqueFd socket, pid_t supervisor,
                                    const std::function<void()>& on_started);
 

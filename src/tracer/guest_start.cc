@@ -1,7 +1,6 @@
 #include "tracer/guest_start.h"
 
 #include <fcntl.h>
-
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -22,7 +21,8 @@ namespace warren {
 
 namespace {
 
-// One byte tells the child to go on; its answers are an errno, with the listener where there is one.
+// One byte tells the child to go on; its answers are an errno, with the listener where there is
+// one.
 bool wait_for_go(int channel) {
   char go;
   return read(channel, &go, 1) == 1;

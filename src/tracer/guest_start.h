@@ -27,22 +27,22 @@ struct GuestProgram {
 };
 
 // A child of the supervisor on its way to become a guest. It waits at each step until it is told to
-// go on: it must be attached and known to the engine before it installs the filter, and its listener
-// served before it execs. Made with fork() from a process that may have threads, so the child's side
-// keeps to async-signal-safe calls.
+// go on: it must be attached and known to the engine before it installs the filter, and its
+// listener served before it execs. Made with fork() from a process that may have threads, so the
+// child's side keeps to async-signal-safe calls.
 class GuestStart {
  public:
   // Forks. `filter` must outlive the call. `init`: orphans of its namespace are to be handed to it.
-  static Result<GuestStart> begin(const GuestProgram& program, const std::vector<sock_filter>& filter,
-                                  bool init);
+  static Result<GuestStart> begin(const GuestProgram& program,
+                                  const std::vector<sock_filter>& filter, bool init);
 
   pid_t pid() const { return pid_; }
   // The process was attached: it installs its filter. The listener, or the errno of what failed.
   Result<UniqueFd> install_filter();
   // The listener is served: it execs.
   void exec();
-  // After exec(): 0 when execve succeeded, its errno when not. Waits for one of the two; `wait` false:
-  // 0 as well when it is not known yet.
+  // After exec(): 0 when execve succeeded, its errno when not. Waits for one of the two; `wait`
+  // false: 0 as well when it is not known yet.
   int exec_error(bool wait);
 
  private:

@@ -10,10 +10,10 @@
 
 namespace warren {
 
-// A guest's namespaces exist here alone, so no file of the host's nsfs could stand for one. An empty
-// memfd does: its inode number, unique on the host, is the namespace's, fstat(2) on it tells the
-// truth, it can be passed on and compared like any, and setns(2) and the NS_GET_* requests recognise
-// it. Made when first asked for. Thread-safe.
+// A guest's namespaces exist here alone, so no file of the host's nsfs could stand for one. An
+// empty memfd does: its inode number, unique on the host, is the namespace's, fstat(2) on it tells
+// the truth, it can be passed on and compared like any, and setns(2) and the NS_GET_* requests
+// recognise it. Made when first asked for. Thread-safe.
 class NamespaceFiles {
  public:
   // A new descriptor of the namespace's file. EMFILE, ENFILE, ENOMEM.

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "arch/x86_64/interruptible_syscall.h"
 #include "tracer/seccomp_filter.h"
@@ -71,12 +72,16 @@ void Notifier::serve() {
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
   seccomp_notif_sizes sizes{};
   syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes);
-  const std::size_t request_size = std::max<std::size_t>(sizes.seccomp_notif, sizeof(seccomp_notif));
+  const std::size_t request_size =
+      std::max<std::size_t>(sizes.seccomp_notif, sizeof(seccomp_notif));
   const std::size_t response_size =
       std::max<std::size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp));
   const auto request = std::make_unique<char[]>(request_size);
   const auto response = std::make_unique<char[]>(response_size);
+  bool receiving = false;
   while (!stopping_) {
+    if (!receiving) receiver_.acquire();
+    receiving = true;
     std::memset(request.get(), 0, request_size);
     const long r = arch::interruptible_syscall(&stopping_, SYS_ioctl, listener_.get(),
                                                static_cast<long>(SECCOMP_IOCTL_NOTIF_RECV),
@@ -84,14 +89,16 @@ void Notifier::serve() {
     if (r < 0) {
       // ENOENT: the caller was interrupted or killed before we took its call.
       if (r == -ENOENT || r == -EINTR) continue;
-      return;
+      break;
     }
     std::memset(response.get(), 0, response_size);
-    handle(request.get(), response.get());
+    receiving = handle(request.get(), response.get());
   }
+  if (receiving) receiver_.release();  // so that the next thread ends as well
 }
 
-void Notifier::handle(void* notification, void* response) {
+bool Notifier::handle(void* notification, void* response) {
+  bool receiving = true;
   runtime_.stats().notifications.fetch_add(1, std::memory_order_relaxed);
   const auto& request = *static_cast<const seccomp_notif*>(notification);
   auto& answer = *static_cast<seccomp_notif_resp*>(response);
@@ -102,6 +109,9 @@ void Notifier::handle(void* notification, void* response) {
   const SyscallEntry* entry = find_syscall(request.data.nr, Way::kNotify);
   if (task && entry) {
     SyscallContext context(runtime_, *task, tid, as_registers(request.data));
+    context.set_delay_observer([&] {
+      if (std::exchange(receiving, false)) receiver_.release();
+    });
     entry->handler(context);
     switch (context.outcome()) {
       case SyscallContext::Outcome::kRun:
@@ -115,7 +125,8 @@ void Notifier::handle(void* notification, void* response) {
         add.flags = SECCOMP_ADDFD_FLAG_SEND;
         add.srcfd = static_cast<__u32>(fd.get());
         add.newfd_flags = static_cast<__u32>(context.fd_flags());
-        if (ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0 || errno == ENOENT) return;
+        if (ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0 || errno == ENOENT)
+          return receiving;
         answer.flags = 0;
         answer.error = -errno;
         break;
@@ -137,6 +148,7 @@ void Notifier::handle(void* notification, void* response) {
   }
   // ENOENT: the caller was killed meanwhile.
   ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+  return receiving;
 }
 
 }  // namespace warren

@@ -1,5 +1,5 @@
-// The ptrace(2) requests that the tracer makes. A tracee can be killed in any stop: every request may
-// fail with ESRCH, which is no error but news that its death is about to be reported.
+// The ptrace(2) requests that the tracer makes. A tracee can be killed in any stop: every request
+// may fail with ESRCH, which is no error but news that its death is about to be reported.
 #pragma once
 
 #include <sys/ptrace.h>

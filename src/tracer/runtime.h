@@ -47,15 +47,16 @@ class Runtime {
   Ref<Task> task_of(pid_t host) const;
   // Host number of a task (thread) that `viewer`'s namespace calls `nr`; 0 if it has none such.
   pid_t to_host(const PidNamespace& viewer, Nr nr) const;
-  // Number, in the viewer's namespace, of a host identity that any task, group or session uses; 0 if
-  // not visible there.
+  // Number, in the viewer's namespace, of a host identity that any task, group or session uses; 0
+  // if not visible there.
   Nr to_guest(const PidNamespace& viewer, pid_t host) const;
 
   // Remembers the numbers of a process that was just reaped, since a signal that tells of its death
   // may yet have to be delivered.
   void remember_reaped(const ThreadGroup& process);
-  // Whether a signal, with host numbers, is the one that a child's end, stop or continuation raises. A
-  // child may have been cloned with another than SIGCHLD, which may mean other things as well.
+  // Whether a signal, with host numbers, is the one that a child's end, stop or continuation
+  // raises. A child may have been cloned with another than SIGCHLD, which may mean other things as
+  // well.
   bool tells_of_child(const siginfo_t& info) const;
   // As to_guest(), and for the recently reaped too. `known`: whether the host number means anything
   // in this container.

@@ -32,8 +32,7 @@ class Assembler {
   void answer(std::uint32_t action) { statement(BPF_RET | BPF_K, action); }
   // A conditional jump whose offsets are in instructions from the next one.
   void jump(std::uint16_t op, std::uint32_t k, std::uint8_t if_true, std::uint8_t if_false) {
-    code_.push_back(
-        {static_cast<std::uint16_t>(BPF_JMP | op | BPF_K), if_true, if_false, k});
+    code_.push_back({static_cast<std::uint16_t>(BPF_JMP | op | BPF_K), if_true, if_false, k});
   }
   // An unconditional jump to a place not yet known.
   std::size_t forward() {
@@ -134,8 +133,8 @@ std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> tabl
 Result<int> install_seccomp_filter(std::span<const sock_filter> program) {
   const sock_fprog prog{static_cast<unsigned short>(program.size()),
                         const_cast<sock_filter*>(program.data())};
-  // Once a handler has read a notification, only death may interrupt the caller: else a signal would
-  // make the guest repeat a call that has already had its effect.
+  // Once a handler has read a notification, only death may interrupt the caller: else a signal
+  // would make the guest repeat a call that has already had its effect.
   const unsigned long flags =
       SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
   const long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);

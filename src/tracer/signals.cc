@@ -1,5 +1,5 @@
-// Signal-delivery stops: numbers in a siginfo are translated for the receiver, and an init gets only
-// what it may get.
+// Signal-delivery stops: numbers in a siginfo are translated for the receiver, and an init gets
+// only what it may get.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -33,6 +33,12 @@ bool from_terminal(int signal) {
     default:
       return false;
   }
+}
+
+// Signals whose default action is to be ignored: whether an init gets them makes no difference, and
+// SIGCHLD comes with every child.
+bool ignored_by_default(int signal) {
+  return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
 }
 
 bool is_fault(const siginfo_t& info) {
@@ -70,7 +76,6 @@ bool carries_sender(const siginfo_t& info) {
   return info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_MESGQ;
 }
 
-
 // Whether the path that an interrupted open names may really block.
 bool opens_slow_file(pid_t tid, const arch::Registers& regs, const char* name) {
   const std::string_view call(name);
@@ -86,9 +91,10 @@ bool opens_slow_file(pid_t tid, const arch::Registers& regs, const char* name) {
   return stat(host.c_str(), &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
-// A notification that a signal interrupts before the supervisor has taken it looks like an interrupted
-// call, and ends with EINTR where the handler does not ask for a restart. But none of these calls waits
-// for anything on Linux, but for opens of FIFOs and devices: they are made again in any case.
+// A notification that a signal interrupts before the supervisor has taken it looks like an
+// interrupted call, and ends with EINTR where the handler does not ask for a restart. But none of
+// these calls waits for anything on Linux, but for opens of FIFOs and devices: they are made again
+// in any case.
 void restart_notified_call(pid_t tid) {
   constexpr long kRestartSys = -512;
   constexpr long kRestartNoIntr = -513;
@@ -102,8 +108,8 @@ void restart_notified_call(pid_t tid) {
 
 }  // namespace
 
-// Makes of a SIGCHLD for a zombie that the receiver never had the one for a child that it has. False
-// if there is none: the signal must not be seen.
+// Makes of a SIGCHLD for a zombie that the receiver never had the one for a child that it has.
+// False if there is none: the signal must not be seen.
 bool Tracer::replace_hidden_child(Tracee& tracee, siginfo_t* info) {
   for (const Ref<ThreadGroup>& child : tracee.task->group().children()) {
     if (child->state() != GroupState::kZombie) continue;
@@ -142,8 +148,8 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     changed = true;
   } else if (carries_sender(info)) {
     if (!settled && info.si_code == SI_USER && runtime_.task_of(info.si_pid)) {
-      // Guests send through the supervisor. This one the kernel sent in the name of a parent that died
-      // (PR_SET_PDEATHSIG): the receiver must find the new parent, so that death comes first.
+      // Guests send through the supervisor. This one the kernel sent in the name of a parent that
+      // died (PR_SET_PDEATHSIG): the receiver must find the new parent, so that death comes first.
       const pid_t tid = tracee.tid;
       post([this, tid, signal] {
         drain();
@@ -158,7 +164,8 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
   }
   finish_lazy_call(tracee);
   if (deliver && !outside && signal != SIGKILL && signal != SIGSTOP && !is_fault(info) &&
-      tracee.task->group().is_init() && has_default_action(tracee.tid, signal)) {
+      !ignored_by_default(signal) && tracee.task->group().is_init() &&
+      has_default_action(tracee.tid, signal)) {
     // pid_namespaces(7): an init gets only signals for which it has a handler.
     deliver = false;
   }

@@ -67,8 +67,8 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
       if (changed.args() != regs.args() || changed.syscall() != regs.syscall()) {
         ptrace_call::set_registers(tracee.tid, changed);
       }
-      tracee.call = PendingCall{
-          .guest = regs, .finish = context.take_finish(), .lazy = context.lazy()};
+      tracee.call =
+          PendingCall{.guest = regs, .finish = context.take_finish(), .lazy = context.lazy()};
       if (context.lazy()) {
         ptrace_call::resume(tracee.tid);
       } else {
@@ -176,15 +176,16 @@ void Tracer::on_unknown(pid_t tid, int status) {
   }
   Tracee& tracee = add(tid, child.task);
   tracee.options = child.options;
-  first_stop(tracee, child, WSTOPSIG(status));
+  first_stop(tracee, child, regs, WSTOPSIG(status));
 }
 
-void Tracer::first_stop(Tracee& tracee, Forks::Child& child, int signal) {
+void Tracer::first_stop(Tracee& tracee, const Forks::Child& child, arch::Registers regs,
+                        int signal) {
   if (!tracee.task || !tracee.task->ns()->alive()) {
     end_stray(tracee.tid);
     return;
   }
-  prepare_child(tracee, child);
+  prepare_child(tracee, child, regs);
   if (is_job_control_stop(signal)) {
     ptrace_call::listen(tracee.tid);
   } else {
@@ -193,16 +194,13 @@ void Tracer::first_stop(Tracee& tracee, Forks::Child& child, int signal) {
 }
 
 // Makes good what was kept from the host's kernel when the parent's call was rewritten.
-void Tracer::prepare_child(Tracee& tracee, const Forks::Child& child) {
-  arch::Registers regs;
-  if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
+void Tracer::prepare_child(Tracee& tracee, const Forks::Child& child, arch::Registers regs) {
   const ForkRequest& request = child.request;
   regs.restore_call(child.guest);
   regs.set_result(0);
   ptrace_call::set_registers(tracee.tid, regs);
   if (request.flags & CLONE_CHILD_SETTID) {
-    (void)RemoteMemory(tracee.tid)
-        .write(RemotePtr<Nr>(request.child_tid), tracee.task->vnr());
+    (void)RemoteMemory(tracee.tid).write(RemotePtr<Nr>(request.child_tid), tracee.task->vnr());
   }
   update_options(tracee);
   if (child.is_init && !(request.flags & CLONE_THREAD)) {

@@ -27,7 +27,8 @@ namespace {
 constexpr int kOwnFailure = 125;
 
 std::string advice_for(const std::string& step) {
-  if (step == "ptrace") return "; this host forbids tracing one's own processes, see 'warren doctor'";
+  if (step == "ptrace")
+    return "; this host forbids tracing one's own processes, see 'warren doctor'";
   if (step == "seccomp") return "; user notification needs Linux 5.19, see 'warren doctor'";
   return "";
 }

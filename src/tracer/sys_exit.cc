@@ -18,8 +18,8 @@ void sys_exit(SyscallContext& call) {
   call.run();
 }
 
-// mmap(2) of shared writable memory, shmat(2): from now on the deaths of this process concern others.
-// Its threads get the stop at their end (PTRACE_O_TRACEEXIT) that others are spared.
+// mmap(2) of shared writable memory, shmat(2): from now on the deaths of this process concern
+// others. Its threads get the stop at their end (PTRACE_O_TRACEEXIT) that others are spared.
 void sys_share_memory(SyscallContext& call) {
   ThreadGroup& process = call.task().group();
   if (!has_flag(process, ProcessFlag::kSharesMemory)) {

@@ -25,6 +25,7 @@ void sys_getppid(SyscallContext& call) {
   ThreadGroup& process = call.task().group();
   if (has_flag(process, ProcessFlag::kParentDied)) {
     set_flag(process, ProcessFlag::kParentDied, false);
+    call.expect_delay();
     call.runtime().tracer().settle();
   }
   call.answer(process.parent_nr_in(*call.task().ns()));
@@ -66,7 +67,8 @@ void sys_setpgid(SyscallContext& call) {
     call.answer(-EINVAL);
     return;
   }
-  const auto process = pid == 0 ? Ref<ThreadGroup>(call.task().group()) : kernel.find_group(*ns, pid);
+  const auto process =
+      pid == 0 ? Ref<ThreadGroup>(call.task().group()) : kernel.find_group(*ns, pid);
   if (!process) {
     // setpgid(2): EINVAL for a thread, ESRCH for what is no process.
     call.answer(pid > 0 && kernel.find_task(*ns, pid) ? -EINVAL : -ESRCH);

@@ -1,9 +1,9 @@
 // PID namespaces from inside: unshare(2), setns(2), ioctl_ns(2).
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <linux/nsfs.h>
 
 #include <cerrno>
 

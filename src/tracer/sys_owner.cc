@@ -42,7 +42,8 @@ int owner_to_host(SyscallContext& call, int owner) {
 long owner_to_guest(FinishedCall& done, long owner) {
   const PidNamespace& ns = *done.task().ns();
   return owner >= 0 ? done.runtime().to_guest_or_reaped(ns, static_cast<pid_t>(owner))
-                    : -static_cast<long>(done.runtime().to_guest_or_reaped(ns, static_cast<pid_t>(-owner)));
+                    : -static_cast<long>(
+                          done.runtime().to_guest_or_reaped(ns, static_cast<pid_t>(-owner)));
 }
 
 // A number in memory, to be translated for the guest after the call; the address is the argument.
@@ -126,7 +127,9 @@ void sys_fcntl(SyscallContext& call) {
         if (done.result() != 0) return;
         const RemotePtr<int> at(done.arg(2) + kOwnerExPid);
         const auto host = done.memory().read(at);
-        if (host) (void)done.memory().write(at, done.runtime().to_guest_or_reaped(*done.task().ns(), *host));
+        if (host)
+          (void)done.memory().write(at,
+                                    done.runtime().to_guest_or_reaped(*done.task().ns(), *host));
       });
       break;
     default:  // F_GETLK, F_OFD_GETLK

@@ -30,14 +30,18 @@ namespace {
 // A path argument that may lead into /proc, copied out of the guest.
 class PathArgument {
  public:
-  // False: nothing to be done, the call runs as it is. The kernel finds bad addresses and names that
-  // are too long by itself.
+  // False: nothing to be done, the call runs as it is. The kernel finds bad addresses and names
+  // that are too long by itself.
   bool suspicious(SyscallContext& call, std::uint64_t address) {
     const auto length = call.memory().read_string(address, text_, sizeof text_);
     if (!length) return false;
     path_ = {text_, *length};
-    return call.runtime().procfs().may_reach_proc(
-        path_, has_flag(call.task().group(), ProcessFlag::kProcTainted));
+    if (!call.runtime().procfs().may_reach_proc(
+            path_, has_flag(call.task().group(), ProcessFlag::kProcTainted))) {
+      return false;
+    }
+    call.expect_delay();
+    return true;
   }
   std::string_view path() const { return path_; }
 
@@ -130,8 +134,7 @@ void readlink_path(SyscallContext& call, int dirfd, std::uint64_t address, std::
   PathArgument argument;
   if (!argument.suspicious(call, address)) return call.run();
   const EngineView view(call.runtime(), call.task());
-  const auto answer =
-      call.runtime().procfs().readlink(base_of(call, dirfd), argument.path(), view);
+  const auto answer = call.runtime().procfs().readlink(base_of(call, dirfd), argument.path(), view);
   if (settled(call, answer)) return;
   if (size <= 0) return call.answer(-EINVAL);
   const std::size_t length = std::min(answer.text.size(), static_cast<std::size_t>(size));
@@ -187,6 +190,7 @@ namespace {
 void list_directory(SyscallContext& call, procfs::DirentLayout layout) {
   // Who never had a directory of /proc cannot list one.
   if (!has_flag(call.task().group(), ProcessFlag::kProcTainted)) return call.run();
+  call.expect_delay();
   const auto fd = guest_fd(call.tid(), call.int_arg(0));
   if (!fd) return call.run();
   const EngineView view(call.runtime(), call.task());
@@ -206,6 +210,7 @@ void sys_getdents64(SyscallContext& call) { list_directory(call, procfs::DirentL
 
 void sys_getcwd(SyscallContext& call) {
   if (!has_flag(call.task().group(), ProcessFlag::kProcTainted)) return call.run();
+  call.expect_delay();
   const std::string link = "/proc/" + std::to_string(call.tid()) + "/cwd";
   char host[PATH_MAX];
   const ssize_t length = ::readlink(link.c_str(), host, sizeof host);
@@ -250,9 +255,9 @@ void sys_statfs(SyscallContext& call) {
 
 namespace {
 
-// Calls that change what a path names, or watch it. Nothing below /proc can be made, removed or renamed,
-// so of a path that leads there only the errors are left to tell; which object the host has under
-// another's number is not for the guest.
+// Calls that change what a path names, or watch it. Nothing below /proc can be made, removed or
+// renamed, so of a path that leads there only the errors are left to tell; which object the host
+// has under another's number is not for the guest.
 void change_path(SyscallContext& call, int dirfd, std::uint64_t address) {
   PathArgument argument;
   if (!argument.suspicious(call, address)) return call.run();
@@ -294,8 +299,8 @@ void sys_symlinkat(SyscallContext& call) { make_link(call, call.arg(0), call.arg
 
 namespace {
 
-// An exec ends the caller's hold on robust mutexes like a death does. It must not be one that fails,
-// so it is looked at before whether it is likely to.
+// An exec ends the caller's hold on robust mutexes like a death does. It must not be one that
+// fails, so it is looked at before whether it is likely to.
 void give_up_robust_mutexes(SyscallContext& call, int dirfd, std::uint64_t address) {
   if (!has_flag(call.task().group(), ProcessFlag::kSharesMemory)) return;
   if (!holds_robust_mutex(call.tid())) return;

@@ -21,11 +21,11 @@ namespace {
 constexpr int kMostSignal = 64;
 
 // Sends one process (or one thread of it) a signal in the caller's name. 0 or -errno.
-int send_to(SyscallContext& call, const ThreadGroup& target, pid_t target_tid, int signal, int code) {
+int send_to(SyscallContext& call, const ThreadGroup& target, pid_t target_tid, int signal,
+            int code) {
   if (signal < 0 || signal > kMostSignal) return -EINVAL;  // after ESRCH, as the kernel has it
   if (const int error = check_signal_permission(call.tid(), target.level0(), signal)) return -error;
-  if ((signal == SIGKILL || signal == SIGSTOP) &&
-      Kernel::init_protected(&call.task(), target)) {
+  if ((signal == SIGKILL || signal == SIGSTOP) && Kernel::init_protected(&call.task(), target)) {
     return 0;  // pid_namespaces(7): not from inside its own namespace; no error
   }
   // The sender is named by the number that it has for the receiver; 0 if it is outside.
@@ -49,6 +49,7 @@ void sys_kill(SyscallContext& call) {
     call.answer(-targets.error_code());
     return;
   }
+  if (targets->size() > 1) call.expect_delay();
   // Many: success if one got it; else the last error (kill(2), and for -1 anything but EPERM).
   long answer = -ESRCH;
   bool any = false;

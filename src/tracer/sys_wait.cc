@@ -38,7 +38,8 @@ Nr note_waited(Runtime& runtime, Task& task, pid_t host) {
     runtime.tracer().note_waited(*child);
     return nr;
   }
-  // The tracer heard of the death, found the zombie gone already, and reaped it before it came here.
+  // The tracer heard of the death, found the zombie gone already, and reaped it before it came
+  // here.
   return runtime.to_guest_or_reaped(*task.ns(), host);
 }
 
@@ -119,8 +120,8 @@ void sys_waitid(SyscallContext& call) {
   const int id = call.int_arg(1);
   if ((type == P_PID && id > 0) || (type == P_PGID && id > 0)) {
     const Ref<Pid> target = call.runtime().kernel().find_pid(*call.task().ns(), id);
-    // A number that nobody has is ECHILD, but wrong options come first; a host number that cannot be
-    // a child of this process lets the kernel decide.
+    // A number that nobody has is ECHILD, but wrong options come first; a host number that cannot
+    // be a child of this process lets the kernel decide.
     const pid_t host = target ? target->level0() : call.tid();
     call.set_arg(1, static_cast<std::uint64_t>(host));
   }

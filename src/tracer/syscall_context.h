@@ -32,8 +32,8 @@ class FinishedCall {
   std::uint64_t arg(int i) const { return call_.arg(i); }
   long result() const { return result_; }
   bool failed() const { return result_ < 0 && result_ >= -4095; }
-  // Interrupted by a signal: the kernel either restarts the call (it is then trapped again) or turns
-  // the result into EINTR. Nothing has happened.
+  // Interrupted by a signal: the kernel either restarts the call (it is then trapped again) or
+  // turns the result into EINTR. Nothing has happened.
   bool interrupted() const { return result_ <= -512 && result_ >= -516; }
   void set_result(long value) { result_ = value; }
   // The call is made once more, as the guest made it (what it returned was not for the guest).
@@ -70,8 +70,8 @@ class SyscallContext {
   const arch::Registers& guest() const { return guest_; }
 
   // What shall happen; the last word counts. Any way in:
-  void run() { outcome_ = Outcome::kRun; }                // let it run as it is
-  void answer(long value) {                               // a result, or -errno, without running it
+  void run() { outcome_ = Outcome::kRun; }  // let it run as it is
+  void answer(long value) {                 // a result, or -errno, without running it
     outcome_ = Outcome::kAnswer;
     answer_ = value;
   }
@@ -101,12 +101,19 @@ class SyscallContext {
     outcome_ = Outcome::kFork;
     fork_ = std::move(request);
   }
-  // Of a call that ends with a signal to the caller (a wait for a child's death): its end is seen at
-  // that signal's stop, which saves one. Only where the kernel cannot end the call successfully
+  // Of a call that ends with a signal to the caller (a wait for a child's death): its end is seen
+  // at that signal's stop, which saves one. Only where the kernel cannot end the call successfully
   // without a stop.
   void finish_at_next_stop() { lazy_ = true; }
 
+  // The handler is about to do what takes longer than a look into the engine: others shall not
+  // wait.
+  void expect_delay() {
+    if (on_delay_) on_delay_();
+  }
+
   // For back ends.
+  void set_delay_observer(std::function<void()> observer) { on_delay_ = std::move(observer); }
   Outcome outcome() const { return outcome_; }
   long answer_value() const { return answer_; }
   UniqueFd take_fd() { return std::move(fd_); }
@@ -133,6 +140,7 @@ class SyscallContext {
   UniqueFd fd_;
   int fd_flags_ = 0;
   FinishHandler finish_;
+  std::function<void()> on_delay_;
   bool lazy_ = false;
   ForkRequest fork_;
 };

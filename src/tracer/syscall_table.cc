@@ -14,8 +14,7 @@ namespace {
 
 std::vector<SyscallEntry> sorted_table() {
   std::vector<SyscallEntry> table = {
-#define SYSCALL(name, way, condition, handler) \
-  {SYS_##name, #name, Way::way, condition, handler, 0},
+#define SYSCALL(name, way, condition, handler) {SYS_##name, #name, Way::way, condition, handler, 0},
 #define REFUSE(name, condition, error) {SYS_##name, #name, Way::kRefuse, condition, nullptr, error},
 #include "tracer/syscalls.def"
 #undef SYSCALL

@@ -18,8 +18,8 @@ enum class Way : std::uint8_t {
   kRefuse,  // the filter itself answers with an errno
 };
 
-// Second argument, which the kernel does not read, of the set_tid_address(2) that the tracer makes in a
-// guest's name; such a call goes to the kernel.
+// Second argument, which the kernel does not read, of the set_tid_address(2) that the tracer makes
+// in a guest's name; such a call goes to the kernel.
 inline constexpr std::uint32_t kTellClearTid = 0x77726e21;
 
 using SyscallHandler = void (*)(SyscallContext&);

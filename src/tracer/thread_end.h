@@ -1,5 +1,5 @@
-// Threads that have asked to end. The tracer hears of a thread's death a moment after those who joined
-// it went on, so such a thread counts as gone from the time it called exit(2).
+// Threads that have asked to end. The tracer hears of a thread's death a moment after those who
+// joined it went on, so such a thread counts as gone from the time it called exit(2).
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace warren {
 
-// The embedder's slot of a task holds the address of set_tid_address(2) (sys_id.cc), which is that of
-// an aligned int, or this.
+// The embedder's slot of a task holds the address of set_tid_address(2) (sys_id.cc), which is that
+// of an aligned int, or this.
 inline constexpr std::uintptr_t kThreadEnding = 1;
 
 // A leader stays, as the process's zombie if need be.

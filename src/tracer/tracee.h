@@ -14,9 +14,9 @@ namespace warren {
 
 // A call that was let run and whose end is awaited.
 struct PendingCall {
-  arch::Registers guest;  // the registers at the entry, as the guest had them
-  FinishHandler finish;   // may be empty: only registers are to be restored
-  bool lazy = false;      // ends at whatever stop comes next
+  arch::Registers guest;   // the registers at the entry, as the guest had them
+  FinishHandler finish;    // may be empty: only registers are to be restored
+  bool lazy = false;       // ends at whatever stop comes next
   std::uint64_t fork = 0;  // key of the fork that the call makes; 0 if it makes none
 };
 

@@ -19,8 +19,7 @@ namespace warren {
 
 namespace {
 
-constexpr unsigned kBaseOptions =
-    PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP;
+constexpr unsigned kBaseOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP;
 
 // TracerPid of a process; 0 if it has none or is gone.
 pid_t tracer_of(pid_t pid) {

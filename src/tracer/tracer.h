@@ -29,8 +29,8 @@ class Tracer {
 
   // Runs `work` on the tracer thread soon. False if it serves no more: then never. Any thread.
   bool post(std::function<void()> work);
-  // Waits until the tracer has taken in all that the host had to report before the call. Any thread but
-  // its own.
+  // Waits until the tracer has taken in all that the host had to report before the call. Any thread
+  // but its own.
   void settle();
 
   // Serves guests until none is left and finish() was called.
@@ -71,8 +71,8 @@ class Tracer {
   void on_exit_event(Tracee& tracee);
   void end_stray(pid_t tid);
   void on_unknown(pid_t tid, int status);
-  void first_stop(Tracee& tracee, Forks::Child& child, int signal);
-  void prepare_child(Tracee& tracee, const Forks::Child& child);
+  void first_stop(Tracee& tracee, const Forks::Child& child, arch::Registers regs, int signal);
+  void prepare_child(Tracee& tracee, const Forks::Child& child, arch::Registers regs);
 
   // Deaths (deaths.cc).
   void on_death(pid_t tid, int status);

@@ -36,7 +36,8 @@ template <typename... Values>
 constexpr TrapCondition masked(int argument, std::uint32_t mask, bool wanted, Values... values) {
   static_assert(sizeof...(values) <= 8);
   return {1,
-          {ArgumentTest{static_cast<std::uint8_t>(argument), mask,
+          {ArgumentTest{static_cast<std::uint8_t>(argument),
+                        mask,
                         static_cast<std::uint8_t>(sizeof...(values)),
                         {static_cast<std::uint32_t>(values)...},
                         wanted}}};

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -18,10 +17,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
-constexpr nanoseconds kFirstWindow{10'000};
-constexpr nanoseconds kLongestWindow{60'000};
+// A fork's stops are up to some 100 us apart, the time that the kernel itself takes for it. Windows
+// of 60, 120 and 200 us made fork+exit+wait cost 1.65, 1.45 and 1.40 times native; more gains
+// nothing.
+constexpr nanoseconds kLongestWindow{150'000};
+constexpr nanoseconds kShortestWindow{10'000};
 // A look that took longer than this was interrupted by somebody who needed the processor.
-constexpr nanoseconds kPreempted{15'000};
+constexpr nanoseconds kPreempted{60'000};
 
 int interrupt_signal() { return SIGRTMIN + 4; }
 
@@ -67,16 +69,12 @@ bool Waiter::spin(WaitEvent* event) {
     if (interrupted_.load(std::memory_order_relaxed) != 0) return false;
     sched_yield();
     const Clock::time_point now = Clock::now();
-    if (now - last > kPreempted) {
-      window_ = nanoseconds{0};
+    if (now - last > kPreempted || now - begin > window_) {
+      window_ /= 2;
+      if (window_ < kShortestWindow) window_ = nanoseconds{0};
       return false;
     }
     last = now;
-    if (now - begin > window_) {
-      window_ /= 2;
-      if (window_ < kFirstWindow) window_ = nanoseconds{0};
-      return false;
-    }
   }
 }
 
@@ -95,9 +93,7 @@ WaitEvent Waiter::wait() {
     return {WaitEvent::Kind::kInterrupted};
   }
   if (tid < 0) return {WaitEvent::Kind::kNoTasks};
-  if (Clock::now() - begin < kLongestWindow) {
-    window_ = std::min(kLongestWindow, std::max(kFirstWindow, window_ * 2));
-  }
+  if (Clock::now() - begin < 2 * kLongestWindow) window_ = kLongestWindow;
   return {WaitEvent::Kind::kTask, static_cast<pid_t>(tid), status};
 }
 

@@ -7,8 +7,8 @@
 
 namespace warren::arch {
 
-// Makes the call, unless *cancel is nonzero, checked as the last thing before the kernel is entered:
-// then, or when a signal arrives while it waits, -EINTR. The signal's handler must call
+// Makes the call, unless *cancel is nonzero, checked as the last thing before the kernel is
+// entered: then, or when a signal arrives while it waits, -EINTR. The signal's handler must call
 // leave_interruptible_syscall(). Returns the kernel's result, -errno on failure.
 long interruptible_syscall(const std::atomic<int>* cancel, long nr, long a0, long a1, long a2,
                            long a3);
