@@ -34,6 +34,18 @@ namespace {
   fail(plan, {"run", plan.argv[0], error, "", control::exec_exit_status(error)});
 }
 
+// A fork makes the host's kernel copy, for each mapping, one link for every fork since the last
+// execve; a chain of a thousand would cost it half a minute. So now and then the image is made
+// anew.
+constexpr int kForksOfOneImage = 16;
+
+[[noreturn]] void begin_anew(const LevelPlan& plan, const SignalRelay& relay) {
+  const std::vector<std::string> argv = make_init_argv(plan);
+  relay.restore();
+  execv("/proc/self/exe", control::make_argv(argv).data());
+  fail(plan, {"run", "/proc/self/exe", errno, ""});
+}
+
 // Ties this process's life to its parent's. `parent_alive` hangs up when the parent has died
 // before.
 void die_with_parent(int parent_alive) {
@@ -47,7 +59,10 @@ void die_with_parent(int parent_alive) {
 void run_levels(LevelPlan plan) {
   SignalRelay relay;
   const int wanted = plan.below;
-  for (;;) {
+  for (int forks = 0;; ++forks) {
+    if (forks == kForksOfOneImage && plan.below > 0 && !plan.report.wanted()) {
+      begin_anew(plan, relay);
+    }
     if (plan.below == 0 && !plan.init) execute(plan, relay);
     if (plan.below > 0 && unshare(CLONE_NEWPID) < 0) {
       fail(plan, {"run",

@@ -20,8 +20,8 @@ struct LevelPlan {
 
 // Makes the namespaces and runs CMD in the innermost. The calling process, and each init in
 // between, waits, reaps orphans, passes signals on, and exits with CMD's status (128+n for a signal
-// n; 125, 126 or 127 with a message if CMD cannot be run). All of them are copies of one process
-// image, so a level costs little more than its page tables; nothing is executed but CMD.
+// n; 125, 126 or 127 with a message if CMD cannot be run). They are copies of few process images,
+// so a level costs little more than its page tables.
 [[noreturn]] void run_levels(LevelPlan plan);
 
 // The hidden command that the supervisor starts as pid 1:

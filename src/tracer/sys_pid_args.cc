@@ -1,23 +1,28 @@
 // Calls that name a task by number: the number becomes the host's, and the host's kernel does the
 // rest.
 #include <linux/capability.h>
-#include <linux/ioprio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 
 #include "tracer/handlers.h"
 #include "tracer/process_flags.h"
 #include "tracer/runtime.h"
+#include "tracer/signal_permission.h"
 #include "tracer/syscall_context.h"
 
 namespace warren {
 
 namespace {
+
+// linux/ioprio.h cannot be read by a C++ compiler.
+constexpr int kIoprioWhoProcess = 1;
+constexpr int kIoprioWhoPgrp = 2;
 
 // Puts the host's number in place of a guest's. One that the caller's namespace does not contain
 // becomes one that no task has, so that the kernel gives its own errors in its own order. 0 means
@@ -63,12 +68,34 @@ void sys_priority(SyscallContext& call) {
   }
 }
 
+// PRIO_USER means the user's processes that the caller can see (setpriority(2)), not all on the
+// host.
+void sys_priority_of_user(SyscallContext& call) {
+  const Ref<PidNamespace> ns = call.task().ns();
+  const uid_t self = real_uid_of(call.tid());
+  const auto wanted = call.arg(1) == 0 ? self : static_cast<uid_t>(call.arg(1));
+  const bool sets = call.nr() == SYS_setpriority;
+  long answer = -ESRCH;
+  for (const TaskSnapshot& task : call.runtime().kernel().snapshot().tasks) {
+    const pid_t host = task.numbers[0];
+    if (!task.alive || !task.ns->is_within(*ns) || real_uid_of(host) != wanted) continue;
+    const long r = sets ? syscall(SYS_setpriority, PRIO_PROCESS, host, call.int_arg(2))
+                        : syscall(SYS_getpriority, PRIO_PROCESS, host);
+    if (r < 0) {
+      if (answer == -ESRCH) answer = -errno;
+    } else {
+      answer = std::max(answer, r);
+    }
+  }
+  call.answer(answer);
+}
+
 void sys_ioprio(SyscallContext& call) {
   switch (call.int_arg(0)) {
-    case IOPRIO_WHO_PROCESS:
+    case kIoprioWhoProcess:
       translate_task(call, 1);
       break;
-    case IOPRIO_WHO_PGRP:
+    case kIoprioWhoPgrp:
       translate_group(call, 1);
       break;
     default:

@@ -174,6 +174,8 @@ void sys_rt_sigtimedwait(SyscallContext& call) { call.run_then(finish_sigtimedwa
 // timer_create(2) with SIGEV_THREAD_ID names a thread inside a structure: it is copied to where the
 // number can be changed.
 void sys_timer_create(SyscallContext& call) {
+  sys_clock(call);
+  if (call.arg(1) == 0) return;
   struct KernelSigevent {
     std::uint64_t value;
     int signo;
@@ -184,11 +186,9 @@ void sys_timer_create(SyscallContext& call) {
   static_assert(sizeof(KernelSigevent) == 64);
   constexpr int kThreadId = 4;  // SIGEV_THREAD_ID, a flag beside SIGEV_SIGNAL
   if (!call.memory().read_bytes(call.arg(1), &event, sizeof event)) {
-    call.run();
     return;
   }
   if ((event.notify & kThreadId) == 0) {
-    call.run();
     return;
   }
   const pid_t host = call.runtime().to_host(*call.task().ns(), event.tid);

@@ -58,7 +58,7 @@ class SyscallContext {
   SyscallContext(Runtime& runtime, Task& task, pid_t tid, const arch::Registers& call)
       : runtime_(runtime), task_(task), tid_(tid), guest_(call), call_(call) {}
 
-  Runtime& runtime() { return runtime_; }
+  Runtime& runtime() const { return runtime_; }
   // The calling task; alive while the handler runs.
   Task& task() const { return task_; }
   // Its host number.

@@ -43,7 +43,8 @@ int main() {
   signalfd_siginfo many[4] = {};
   ssize_t n = MUST(read(fd, many, sizeof many));
   for (size_t i = 0; i < static_cast<size_t>(n) / sizeof many[0]; i++) {
-    if (many[i].ssi_signo == SIGCHLD) many[i].ssi_pid = static_cast<pid_t>(many[i].ssi_pid) == child;
+    if (many[i].ssi_signo == SIGCHLD)
+      many[i].ssi_pid = static_cast<pid_t>(many[i].ssi_pid) == child;
     say("%s from %u", signal_name(static_cast<int>(many[i].ssi_signo)).c_str(), many[i].ssi_pid);
   }
 }
