@@ -44,7 +44,6 @@ void sys_ioctl_namespace(SyscallContext&);
 // Calls that name a task by number (sys_pid_args.cc).
 void sys_pid_arg0(SyscallContext&);
 void sys_priority(SyscallContext&);
-void sys_priority_of_user(SyscallContext&);
 void sys_ioprio(SyscallContext&);
 void sys_clock(SyscallContext&);
 void sys_perf_event_open(SyscallContext&);

@@ -54,23 +54,11 @@ void sys_pid_arg0(SyscallContext& call) { translate_task(call, 0); }
 
 void sys_perf_event_open(SyscallContext& call) { translate_task(call, 1); }
 
-void sys_priority(SyscallContext& call) {
-  switch (call.int_arg(0)) {
-    case PRIO_PROCESS:
-      translate_task(call, 1);
-      break;
-    case PRIO_PGRP:
-      translate_group(call, 1);
-      break;
-    default:
-      call.run();
-      break;
-  }
-}
+namespace {
 
 // PRIO_USER means the user's processes that the caller can see (setpriority(2)), not all on the
 // host.
-void sys_priority_of_user(SyscallContext& call) {
+void priority_of_user(SyscallContext& call) {
   const Ref<PidNamespace> ns = call.task().ns();
   const uid_t self = real_uid_of(call.tid());
   const auto wanted = call.arg(1) == 0 ? self : static_cast<uid_t>(call.arg(1));
@@ -88,6 +76,25 @@ void sys_priority_of_user(SyscallContext& call) {
     }
   }
   call.answer(answer);
+}
+
+}  // namespace
+
+void sys_priority(SyscallContext& call) {
+  switch (call.int_arg(0)) {
+    case PRIO_PROCESS:
+      translate_task(call, 1);
+      break;
+    case PRIO_PGRP:
+      translate_group(call, 1);
+      break;
+    case PRIO_USER:
+      priority_of_user(call);
+      break;
+    default:
+      call.run();
+      break;
+  }
 }
 
 void sys_ioprio(SyscallContext& call) {

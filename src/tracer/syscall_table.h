@@ -34,7 +34,8 @@ struct SyscallEntry {
 };
 
 // Sorted by number; a number may stand more than once, with different conditions: the first whose
-// condition holds wins.
+// condition holds wins. All entries of one number that
+// come the same way have the same handler: what arrives is a number and a way, not a condition.
 std::span<const SyscallEntry> syscall_table();
 // The entry that a trapped call belongs to, given the way that it came; null if none.
 const SyscallEntry* find_syscall(int nr, Way way);
