@@ -56,7 +56,8 @@ def all_workloads(quick):
               f"for ((i = 0; i < {loops}; i++)); do /bin/true; done"),
         timed("make", "make -j2 of a C project of 50 files", "make", "-s", "-B", "-j2", "-C",
               "project"),
-        timed("find", f"find {tree}", "find", tree, "-xdev"),
+        # A directory that only root may read makes find end with 1, in every column alike.
+        timed("find", f"find {tree}", "sh", "-c", f"find {tree} -xdev 2>/dev/null; true"),
         # Natively ps sees the whole host; 50 processes of our own make the namespaces comparable.
         Workload("ps", "ps -ef, 10 times, beside 50 processes", "s",
                  ["./crowd", "50", "./timed", "sh", "-c",

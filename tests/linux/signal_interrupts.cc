@@ -60,7 +60,8 @@ static void all_calls() {
   under_fire(
       "prlimit", [&] { return prlimit(me, RLIMIT_NOFILE, nullptr, &limit); }, 0);
   under_fire(
-      "getpriority", [me] { return getpriority(PRIO_PROCESS, static_cast<id_t>(me)); }, 0);
+      "getpriority", [me] { return getpriority(PRIO_PROCESS, static_cast<id_t>(me)); },
+      getpriority(PRIO_PROCESS, 0));
   under_fire(
       "setpgid", [me] { return setpgid(me, me); }, 0);
   under_fire(
