@@ -22,8 +22,11 @@ using std::chrono::nanoseconds;
 // nothing.
 constexpr nanoseconds kLongestWindow{150'000};
 constexpr nanoseconds kShortestWindow{10'000};
-// A look that took longer than this was interrupted by somebody who needed the processor.
+// A look that took longer than this was interrupted by somebody who needed the processor. Then
+// looking does harm: who looks is not woken by an event, but waits for its turn behind whoever
+// computes. So it sleeps for a while, and an event gets it the processor at once.
 constexpr nanoseconds kPreempted{60'000};
+constexpr nanoseconds kPause{5'000'000};
 
 int interrupt_signal() { return SIGRTMIN + 4; }
 
@@ -69,7 +72,12 @@ bool Waiter::spin(WaitEvent* event) {
     if (interrupted_.load(std::memory_order_relaxed) != 0) return false;
     sched_yield();
     const Clock::time_point now = Clock::now();
-    if (now - last > kPreempted || now - begin > window_) {
+    if (now - last > kPreempted) {
+      window_ = nanoseconds{0};
+      sleep_until_ = now + kPause;
+      return false;
+    }
+    if (now - begin > window_) {
       window_ /= 2;
       if (window_ < kShortestWindow) window_ = nanoseconds{0};
       return false;
@@ -93,7 +101,8 @@ WaitEvent Waiter::wait() {
     return {WaitEvent::Kind::kInterrupted};
   }
   if (tid < 0) return {WaitEvent::Kind::kNoTasks};
-  if (Clock::now() - begin < 2 * kLongestWindow) window_ = kLongestWindow;
+  const Clock::time_point end = Clock::now();
+  if (end - begin < 2 * kLongestWindow && end > sleep_until_) window_ = kLongestWindow;
   return {WaitEvent::Kind::kTask, static_cast<pid_t>(tid), status};
 }
 

@@ -43,6 +43,8 @@ class Waiter {
   // How long to look before sleeping; grows when an event came soon after falling asleep, shrinks
   // when looking was in vain.
   std::chrono::nanoseconds window_{0};
+  // Somebody else wanted the processor: no looking before this.
+  std::chrono::steady_clock::time_point sleep_until_{};
 };
 
 }  // namespace warren
