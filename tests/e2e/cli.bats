@@ -54,7 +54,7 @@ expect_error() {
 }
 
 @test "--nest wants a number of levels" {
-  for number in 0 -1 x 1x '' 99999999999999999999; do
+  for number in 0 -1 x 1x '' 100000 99999999999999999999; do
     run -125 --separate-stderr "$WARREN" run "--nest=$number" -- true
     expect_error "run: --nest"
   done
