@@ -17,8 +17,8 @@
 namespace warren::cli {
 namespace {
 
-// The host's kernel goes up the whole chain of parents when one of them forks or ends, so that the time
-// for N levels grows with N squared: 4,000 take some 20 s.
+// The host's kernel goes up the whole chain of parents when one of them forks or ends, so that the
+// time for N levels grows with N squared: 4,000 take some 20 s.
 constexpr int kMaxNest = 4096;
 constexpr int kNameAttempts = 64;
 
