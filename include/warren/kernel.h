@@ -127,8 +127,9 @@ class Kernel {
 
   // Finds or makes the Pid that exists at level 0 only, for a process group or session of the host
   // that guests sit in. It is forgotten when the last process leaves it, or, never used, with the
-  // last reference. EINVAL: level0 < 1. EBUSY: the number is reserved for a task.
-  // ENOMEM.
+  // last reference. 0 makes another Pid without any number: a group or session whose leader is
+  // outside the host's own pid namespace, where getsid(2) gives 0. EINVAL: level0 < 0. EBUSY: the
+  // number is reserved for a task. ENOMEM.
   Result<Ref<Pid>> host_pid(Nr level0);
   // The first task of a container, with no parent (getppid(2) gives 0): joins `ns`, or becomes its
   // init with number 1. It also becomes init of those namespaces above that are still empty.

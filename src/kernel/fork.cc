@@ -279,8 +279,15 @@ Result<Ref<Task>> Kernel::adopt(PidNamespace& target, const AdoptArgs& args) {
 }
 
 Result<Ref<Pid>> Kernel::host_pid(Nr level0) {
-  if (level0 < 1) return Errno{EINVAL};
+  if (level0 < 0) return Errno{EINVAL};
   Core::Writer lock(*core_);
+  if (level0 == 0) {
+    PidImpl* nameless = core_->new_pid(0);
+    if (nameless == nullptr) return Errno{ENOMEM};
+    core_->root->acquire();
+    nameless->built_in()->upids()[0] = kernel::Upid{core_->root, 0};
+    return Ref<Pid>::adopt(nameless);
+  }
   if (PidImpl* old = core_->root->numbers.lookup(level0)) {
     if (old->try_acquire()) return Ref<Pid>::adopt(old);
     core_->free_numbers(old);  // on its way out

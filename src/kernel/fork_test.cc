@@ -181,7 +181,7 @@ TEST_F(PinnedForkTest, RecycledNumberReapsTheZombieThatHadIt) {
 TEST_F(PinnedForkTest, HostPidsGroupOutsiders) {
   Ref<Pid> shell = kernel->host_pid(777).value();
   EXPECT_EQ(kernel->host_pid(777).value(), shell);
-  EXPECT_EQ(kernel->host_pid(0).error_code(), EINVAL);
+  EXPECT_EQ(kernel->host_pid(-1).error_code(), EINVAL);
   Ref<PidNamespace> ns = kernel->create_namespace(root).value();
   AdoptArgs args;
   args.level0 = 100;
@@ -196,6 +196,24 @@ TEST_F(PinnedForkTest, HostPidsGroupOutsiders) {
   EXPECT_EQ(kernel->find_pid(root, 777), nullptr);
   kernel->set_pgrp(first->group(), *shell);
   EXPECT_EQ(kernel->find_pid(root, 777), shell);
+}
+
+TEST_F(PinnedForkTest, HostPidWithoutANumber) {
+  Ref<Pid> outside = kernel->host_pid(0).value();
+  EXPECT_NE(kernel->host_pid(0).value(), outside);
+  Ref<PidNamespace> ns = kernel->create_namespace(root).value();
+  AdoptArgs args;
+  args.level0 = 100;
+  args.pgid = args.sid = outside;
+  Ref<Task> first = kernel->adopt(*ns, args).value();
+  EXPECT_EQ(first->group().pgid_nr_in(*ns), 0);
+  EXPECT_EQ(first->group().sid_nr_in(root), 0);
+  EXPECT_EQ(kernel->find_pid(root, 0), nullptr);
+  EXPECT_EQ(kernel->members(*outside, PidType::kSid).size(), 1u);
+  kernel->commit_setsid(first->group());
+  EXPECT_TRUE(kernel->members(*outside, PidType::kPgid).empty());
+  kernel->set_pgrp(first->group(), *outside);
+  EXPECT_EQ(kernel->members(*outside, PidType::kPgid).size(), 1u);
 }
 
 TEST_F(PinnedForkTest, UnusedHostPidIsForgotten) {

@@ -41,6 +41,18 @@ Container::Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const
 
 Container::~Container() = default;
 
+// Groups and sessions whose leaders are outside the host's own pid namespace all have the number 0;
+// they are one here.
+Result<Ref<Pid>> Container::host_pid(pid_t nr) {
+  if (nr != 0) return runtime_.kernel().host_pid(nr);
+  if (!nameless_) {
+    auto made = runtime_.kernel().host_pid(0);
+    if (!made) return made;
+    nameless_ = std::move(*made);
+  }
+  return nameless_;
+}
+
 Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns, bool init,
                                    std::string* failed_step) {
   *failed_step = "fork";
@@ -56,8 +68,8 @@ Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns
   args.level0 = pid;
   args.as_init = init;
   if (!program.own_session) {
-    auto group = runtime_.kernel().host_pid(getpgrp());
-    auto session = runtime_.kernel().host_pid(getsid(0));
+    auto group = host_pid(getpgrp());
+    auto session = host_pid(getsid(0));
     if (!group) return give_up(group.error());
     if (!session) return give_up(session.error());
     args.pgid = std::move(*group);

@@ -65,6 +65,7 @@ class Container final : public control::ControlHandler {
     std::function<void(control::ExecEnd)> on_exit;
   };
 
+  Result<Ref<Pid>> host_pid(pid_t nr);
   // Tracer thread: forks, attaches, filters, serves, lets it exec.
   Result<GuestStart> join(const GuestProgram& program, PidNamespace& ns, bool init,
                           std::string* failed_step);
@@ -80,6 +81,7 @@ class Container final : public control::ControlHandler {
   Runtime runtime_;
   Tracer tracer_;
   Ref<PidNamespace> ns_;
+  Ref<Pid> nameless_;  // the group or session whose leader the host's own namespace does not hold
   FrontLine& front_;
   std::vector<sock_filter> filter_;
   std::int64_t started_;
