@@ -14,6 +14,7 @@ struct RunOptions {
   std::string program;     // path for execve, found already; see exec_program()
   std::vector<std::string> argv;  // of pid 1; it inherits environment, stdio and directory
   bool stats = false;             // print what interception cost on stderr at the end
+  bool agent = false;             // the back end: agent code in the guests, or ptrace alone
 
   // Called once when pid 1 has passed its execve: from then on only the container's own fate
   // decides the exit status. May be empty.

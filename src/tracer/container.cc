@@ -20,16 +20,18 @@ KernelOptions engine_options() {
 }
 }  // namespace
 
-Result<std::unique_ptr<Container>> Container::create(const std::string& name, FrontLine& front) {
+Result<std::unique_ptr<Container>> Container::create(const std::string& name, FrontLine& front,
+                                                     bool agent) {
   auto kernel = Kernel::create(engine_options());
   if (!kernel) return kernel.error();
   auto ns = (*kernel)->create_namespace((*kernel)->root());
   if (!ns) return ns.error();
-  return std::unique_ptr<Container>(new Container(std::move(*kernel), std::move(*ns), name, front));
+  return std::unique_ptr<Container>(
+      new Container(std::move(*kernel), std::move(*ns), name, front, agent));
 }
 
 Container::Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
-                     FrontLine& front)
+                     FrontLine& front, bool agent)
     : runtime_(std::move(kernel), name),
       tracer_(runtime_),
       ns_(std::move(ns)),
@@ -37,6 +39,7 @@ Container::Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const
       filter_(build_seccomp_filter(syscall_table())),
       started_(std::time(nullptr)) {
   runtime_.set_tracer(tracer_);
+  runtime_.set_agent_enabled(agent);
 }
 
 Container::~Container() = default;

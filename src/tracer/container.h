@@ -27,7 +27,9 @@ namespace warren {
 // their own. What the control server asks for is done on the tracer thread.
 class Container final : public control::ControlHandler {
  public:
-  static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front);
+  // `agent`: the back end, see Runtime::agent_enabled().
+  static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front,
+                                                   bool agent);
   ~Container() override;
 
   // The first program. What failed and why, if it did not start.
@@ -56,7 +58,7 @@ class Container final : public control::ControlHandler {
 
  private:
   Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
-            FrontLine& front);
+            FrontLine& front, bool agent);
 
   // A program that came from outside, until it ends. Tracer thread only.
   struct Joined {

@@ -42,6 +42,10 @@ class Runtime {
   // For handlers that came by a ptrace stop, and for post().
   Tracer& tracer() { return *tracer_; }
   void set_tracer(Tracer& tracer) { tracer_ = &tracer; }
+  // Whether guests get agent code of ours (the back end `inject`). Set before there are guests or
+  // other threads, and constant from then on, so that any thread may ask.
+  bool agent_enabled() const { return agent_enabled_; }
+  void set_agent_enabled(bool enabled) { agent_enabled_ = enabled; }
 
   // The task that a host number belongs to; null for outsiders. Lock-free.
   Ref<Task> task_of(pid_t host) const;
@@ -75,6 +79,7 @@ class Runtime {
   std::string name_;
   Stats stats_;
   Tracer* tracer_ = nullptr;
+  bool agent_enabled_ = false;
   NamespaceFiles namespace_files_;
   procfs::Server procfs_;
   mutable std::mutex reaped_mutex_;
