@@ -8,6 +8,12 @@
 #include <string.h>
 #include <time.h>
 
+// One of the operations that a program can repeat, by its name on the command line.
+struct bench_mode {
+  const char* name;
+  void (*op)(void);
+};
+
 // Seconds of CLOCK_MONOTONIC.
 static inline double bench_now(void) {
   struct timespec ts;
@@ -20,6 +26,16 @@ static inline void bench_require(int ok, const char* what) {
   if (ok) return;
   perror(what);
   exit(1);
+}
+
+// The operation of `modes`, which a NULL name ends, that argv[2] names; ends the program with
+// status 2 when it names none.
+static inline void (*bench_choose(int argc, char** argv, const struct bench_mode* modes))(void) {
+  for (; argc > 2 && modes->name != NULL; modes++) {
+    if (strcmp(argv[2], modes->name) == 0) return modes->op;
+  }
+  fprintf(stderr, "%s: no such operation\n", argv[0]);
+  exit(2);
 }
 
 // Runs `op` in batches of `batch` until argv[1] seconds (0.3 when it is not given) are over, after

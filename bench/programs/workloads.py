@@ -1,100 +1,135 @@
-"""The workloads: each is a command that prints one figure, and the unit of that figure."""
+"""The rows of the table: each is a command that prints one figure, the unit of that figure, and
+what warren aims at."""
 
+import contextlib
 import os
-import pathlib
 
-C_PROGRAMS = ["getuid", "getpid", "stat", "open_close", "kill_self", "ping_pong", "thread_join",
-              "fork_wait", "exec_wait", "timed", "crowd"]
+from aims import AtMost, BeyondNative, NoWorseThan, Slowdown
+from measure import Failed, run_once
+from memory import GuestMemory, SupervisorMemory
+from scratch import CONFIGURE_PACKAGE, DATA_MEGABYTES
+
+FORKING_GUESTS = (1, 2, 4, 8, 16)
+LIVE_GUESTS = (10, 1000, 5000)
 
 
 class Workload:
-    """A row of the table. `command` is relative to the staging directory; `unit` is us or s.
-    What stands in `outside` runs in front of the column's own command instead of behind it."""
+    """A row of the table. `command` is relative to the scratch directory. What stands in `outside`
+    runs in front of the column's own command instead of behind it. `needs` are files without which
+    the row cannot be measured, `repeats` how often the command does what the figure is for one of,
+    where the figure is in seconds."""
 
-    def __init__(self, name, what, unit, command, outside=()):
+    most_rounds = None  # as many rounds as all
+
+    def __init__(self, name, what, unit, command, aim=None, outside=(), needs=(), repeats=1,
+                 plotted=True):
         self.name = name
         self.what = what
         self.unit = unit
         self.command = command
+        self.aim = aim
         self.outside = list(outside)
+        self.needs = needs
+        self.repeats = repeats
+        self.plotted = plotted
 
-    def under(self, prefix):
-        """The whole command that runs this workload in the column with that prefix."""
-        return self.outside + prefix + self.command
+    def missing(self, scratch):
+        """Returns why this row cannot be measured here, or None when it can."""
+        for path in self.needs:
+            if not os.path.exists(os.path.join(scratch, path)):
+                return f"{path} could not be made (is the package installed that it is from?)"
+        return None
+
+    def warm_up(self, launcher, cwd):
+        """Runs it natively once, and the figure is lost."""
+        with contextlib.suppress(Failed):
+            run_once(launcher + self.command, cwd)
+
+    def sample(self, column, launcher, cwd):
+        """Runs it once in `column`, and returns the figure."""
+        return run_once(launcher + self.outside + column.prefix + self.command, cwd)
+
+
+def _timed(name, what, *command, aim=None, repeats=1, needs=()):
+    return Workload(name, what, "s", ["./timed", str(repeats), *command], aim=aim, repeats=repeats,
+                    needs=needs)
+
+
+def _call_rows(seconds):
+    """Calls and signals."""
+
+    def loop(name, what, *command, aim=None):
+        return Workload(name, what, "us", [f"./{command[0]}", seconds, *command[1:]], aim=aim)
+
+    return [
+        loop("getuid", "a call without pid or path", "number", "getuid"),
+        loop("getpid", "getpid", "number", "getpid", aim=Slowdown(1.05)),
+        loop("gettid", "gettid", "number", "gettid", aim=Slowdown(1.05)),
+        loop("getppid", "getppid", "number", "getppid", aim=Slowdown(1.05)),
+        loop("stat", "stat of a file", "stat", aim=Slowdown(1.03)),
+        loop("open_close", "open + close of a file", "open_close", aim=Slowdown(1.03)),
+        loop("kill_self", "kill self, with a handler", "kill_self", aim=Slowdown(3)),
+        loop("sigqueue", "sigqueue ping-pong between two processes", "sigqueue_ping_pong",
+             aim=Slowdown(2)),
+        loop("pipe", "pipe ping-pong between two processes", "pipe_ping_pong", aim=Slowdown(1)),
+        loop("thread_join", "pthread create + join", "thread_join", aim=Slowdown(1.15)),
+        loop("fork", "fork + exit + wait", "child", "fork", aim=Slowdown(1.05)),
+        loop("fork_exec", "fork + exec + wait", "child", "fork_exec", aim=Slowdown(1.12)),
+        loop("vfork_exec", "vfork + exec + wait", "child", "vfork_exec", aim=Slowdown(1.12)),
+        loop("posix_spawn", "posix_spawn + wait", "child", "posix_spawn", aim=Slowdown(1.12)),
+    ]
+
+
+def _many_guest_rows(seconds, quick):
+    """What happens when there are many guests, asleep or busy."""
+    rows = []
+    for count in LIVE_GUESTS:
+        aim = NoWorseThan(f"fork_{LIVE_GUESTS[0]}") if count != LIVE_GUESTS[0] else None
+        rows.append(Workload(f"fork_{count}", f"fork + exit + wait beside {count:,} guests", "us",
+                             ["./crowd", str(count), "./child", seconds, "fork"], aim=aim))
+    for count in FORKING_GUESTS:
+        aim = NoWorseThan("forks_1") if count == 2 else None
+        guests = "guest that forks" if count == 1 else "guests that fork at once"
+        rows.append(Workload(f"forks_{count}", f"forks a second of {count} {guests}", "/s",
+                             ["./forks", seconds, str(count)], aim=aim, plotted=False))
+    many = 200 if quick else 1000
+    return rows + [SupervisorMemory("memory_supervisor", 10, many, AtMost(2, "2 KB")),
+                   GuestMemory("memory_guest", many, BeyondNative(64, "+64 KB"))]
+
+
+def _program_rows(quick):
+    """Whole programs."""
+    loops = 100 if quick else 500
+    bytes_copied = 50_000 if quick else 500_000
+    copies = 8 if quick else 32
+    times = 3 if quick else 10
+    tree = "/usr/lib" if quick else "/usr"
+    return [
+        _timed("dd", f"dd, {bytes_copied:,} blocks of one byte", "dd", "if=/dev/zero",
+               "of=/dev/null", "bs=1", f"count={bytes_copied}", "status=none", aim=Slowdown(1)),
+        _timed("cat", f"cat of {copies * DATA_MEGABYTES:,} MB", "cat", *["data"] * copies,
+               aim=Slowdown(1)),
+        # A directory that only root may read makes find end with 1, in every column alike.
+        _timed("find", f"find {tree}", "sh", "-c", f"find {tree} -xdev 2>/dev/null; true",
+               aim=Slowdown(1.03)),
+        _timed("git_status", "git status", "git", "-C", "repository", "status", repeats=times,
+               needs=["repository/.git/index"], aim=Slowdown(1.05)),
+        _timed("bash_loop", f"bash -c, {loops} times /bin/true", "bash", "-c",
+               f"for ((i = 0; i < {loops}; i++)); do /bin/true; done", aim=Slowdown(1.10)),
+        _timed("configure", f"configure of {CONFIGURE_PACKAGE}", "sh", "-c",
+               "cd package/libltdl && ./configure -q", needs=["package/libltdl/configure"],
+               aim=Slowdown(1.06)),
+        _timed("make", "make -j2 of a C project of 50 files", "make", "-s", "-B", "-j2", "-C",
+               "project", aim=Slowdown(1.03)),
+        # Natively ps sees the whole host; 50 processes of our own make the namespaces comparable.
+        Workload("ps", "ps -ef beside 50 processes", "s",
+                 ["./crowd", "50", "./timed", str(times), "ps", "-ef"], repeats=times),
+        Workload("start", "start it all, run /bin/true, end it all", "s", ["/bin/true"],
+                 outside=["./timed", str(times)], repeats=times, aim=AtMost(0.025, "25 ms")),
+    ]
 
 
 def all_workloads(quick):
     """Every row. `quick` makes each shorter, for a look rather than a measurement."""
-    seconds = "0.1" if quick else "0.5"
-    loops = 100 if quick else 500
-    bytes_copied = 50_000 if quick else 500_000
-    tree = "/usr/lib" if quick else "/usr"
-
-    def loop(name, what, program=None):
-        return Workload(name, what, "us", [f"./{program or name}", seconds])
-
-    def timed(name, what, *command):
-        return Workload(name, what, "s", ["./timed", *command])
-
-    def crowd(count):
-        return Workload(f"fork_{count}", f"the same beside {count:,} sleeping guests",
-                        "us", ["./crowd", str(count), "./fork_wait", seconds])
-
-    return [
-        loop("getuid", "a call without pid or path"),
-        loop("getpid", "getpid"),
-        loop("stat", "stat of a file"),
-        loop("open_close", "open + close of a file"),
-        loop("kill_self", "kill self, with a handler"),
-        loop("ping_pong", "pipe ping-pong between two processes"),
-        loop("thread_join", "pthread create + join"),
-        loop("fork_wait", "fork + exit + wait"),
-        crowd(10),
-        crowd(1000),
-        loop("exec_wait", "fork + exec + wait"),
-        timed("bash_loop", f"bash -c, {loops} times /bin/true", "bash", "-c",
-              f"for ((i = 0; i < {loops}; i++)); do /bin/true; done"),
-        timed("make", "make -j2 of a C project of 50 files", "make", "-s", "-B", "-j2", "-C",
-              "project"),
-        # A directory that only root may read makes find end with 1, in every column alike.
-        timed("find", f"find {tree}", "sh", "-c", f"find {tree} -xdev 2>/dev/null; true"),
-        # Natively ps sees the whole host; 50 processes of our own make the namespaces comparable.
-        Workload("ps", "ps -ef, 10 times, beside 50 processes", "s",
-                 ["./crowd", "50", "./timed", "sh", "-c",
-                  "for i in 1 2 3 4 5 6 7 8 9 10; do ps -ef; done"]),
-        timed("dd", f"dd, {bytes_copied:,} blocks of one byte", "dd", "if=/dev/zero",
-              "of=/dev/null", "bs=1", f"count={bytes_copied}", "status=none"),
-        Workload("start", "start it all, run /bin/true, end it all", "s", ["/bin/true"],
-                 outside=["./timed"]),
-    ]
-
-
-def write_c_project(directory, files=50):
-    """Writes a C project of `files` sources, a header and a Makefile into `directory`: the shape
-    of an ordinary small build, one compiler process per source and a link."""
-    root = pathlib.Path(directory)
-    root.mkdir()
-    names = [f"part{i:02d}" for i in range(files)]
-    declarations = "".join(f"int {name}(int x);\n" for name in names)
-    (root / "parts.h").write_text(f"#pragma once\n#include <stdio.h>\n{declarations}")
-    for i, name in enumerate(names):
-        following = names[(i + 1) % files]
-        (root / f"{name}.c").write_text(
-            '#include "parts.h"\n'
-            f"int {name}(int x) {{ return x <= 0 ? {i} : {following}(x - 1) + {i}; }}\n")
-    calls = " + ".join(f"{name}(3)" for name in names)
-    (root / "main.c").write_text(
-        f'#include "parts.h"\nint main(void) {{ printf("%d\\n", {calls}); return 0; }}\n')
-    objects = " ".join(f"{name}.o" for name in ["main"] + names)
-    (root / "Makefile").write_text(
-        "CC = cc\nCFLAGS = -O1\n"
-        f"program: {objects}\n\t$(CC) -o $@ $^\n"
-        "%.o: %.c parts.h\n\t$(CC) $(CFLAGS) -c -o $@ $<\n")
-
-
-def compile_programs(source, directory):
-    """Returns the compiler commands that put every C program of `source` into `directory`."""
-    compiler = os.environ.get("CC", "cc")
-    return [[compiler, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread", "-o",
-             os.path.join(directory, name), os.path.join(source, f"{name}.c")]
-            for name in C_PROGRAMS]
+    seconds = "0.1" if quick else "0.4"
+    return _call_rows(seconds) + _many_guest_rows(seconds, quick) + _program_rows(quick)
