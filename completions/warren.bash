@@ -25,7 +25,7 @@ _warren() {
     return
   fi
   case $command in
-    run) options='--name --nest --init --detach --stats --help' ;;
+    run) options='--name --nest --init --detach --backend --stats --help' ;;
     ps) options='--tree --json --help' ;;
     ns) options='--json --help' ;;
     exec) options='--tty --help' ;;
@@ -43,7 +43,10 @@ _warren() {
         --)
           [ "$i" -lt "$COMP_CWORD" ] && { _warren_guest $((i + 1)); return; }
           ;;
-        --name | --nest) ((i++)) ;;
+        --name | --nest | --backend)
+          ((i++))
+          [ "${COMP_WORDS[i]}" = = ] && ((i++))  # so is an equals sign
+          ;;
         -*) ;;
         :) [ "$command" = exec ] && ((i++)) ;;  # a colon is a word of its own in bash
         *)
@@ -57,8 +60,18 @@ _warren() {
     done
   fi
 
+  # --backend=x is three words, or two as long as nothing follows.
+  if [ "$word" = = ]; then
+    word=
+  elif [ "$previous" = = ]; then
+    previous=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
   case $previous in
     --name | --nest) return ;;
+    --backend)
+      COMPREPLY=($(compgen -W 'auto ptrace inject' -- "$word"))
+      return
+      ;;
     -s | --signal)
       COMPREPLY=($(compgen -W "$(kill -l | tr -s '\t ' '\n' | sed -n 's/^SIG//p')" -- "$word"))
       return

@@ -28,6 +28,7 @@ complete -c warren -n '__warren_using run' -l name -x -d 'Name of the container'
 complete -c warren -n '__warren_using run' -l nest -x -d 'Number of namespaces, each inside the last'
 complete -c warren -n '__warren_using run' -l init -d 'Put a small init at process 1'
 complete -c warren -n '__warren_using run' -s d -l detach -d 'Run in the background and print the name'
+complete -c warren -n '__warren_using run' -l backend -x -a 'auto ptrace inject' -d 'How guests are served'
 complete -c warren -n '__warren_using run' -l stats -d 'At the end, say what the interception cost'
 complete -c warren -n '__warren_using run' -x -a '(__fish_complete_subcommand --fcs-skip=2)'
 

@@ -13,6 +13,7 @@
 #include "cli/start_report.h"
 #include "control/container_name.h"
 #include "control/exec_program.h"
+#include "tracer/backend.h"
 
 namespace warren::cli {
 namespace {
@@ -48,6 +49,11 @@ class RunCommand : public Command {
         ->type_name("K");
     app.add_flag("--init", plan_.init, "Put a small init at process 1; CMD is process 2");
     app.add_flag("-d,--detach", detach_, "Run in the background and print the name");
+    backend_option_ =
+        app.add_option("--backend", backend_name_,
+                       "How guests are served: ptrace, inject or auto (default: $WARREN_BACKEND, "
+                       "or auto)")
+            ->type_name("NAME");
     app.add_flag("--stats", stats_, "At the end, say what the interception cost");
     app.add_option("CMD", plan_.argv, "The command and its arguments")->required();
   }
@@ -64,13 +70,16 @@ class RunCommand : public Command {
  private:
   // Fills in the plan; what is wrong with the command line, if anything.
   std::optional<Failure> check();
+  std::optional<Failure> check_backend();
   int run_inside();
   control::RunOutcome run_outside(StartReport& start);
   std::optional<Failure> claim(control::ContainerSocket& socket) const;
   static int finish(StartReport& start, const control::RunOutcome& outcome);
 
   RunContainer run_container_;
-  std::string name_, nest_text_ = "1";
+  std::string name_, nest_text_ = "1", backend_name_;
+  CLI::Option* backend_option_ = nullptr;
+  Backend backend_ = Backend::kAuto;
   int nest_ = 1;
   bool detach_ = false, stats_ = false;
   LevelPlan plan_;
@@ -88,6 +97,7 @@ std::optional<Failure> RunCommand::check() {
         "run: --name", name_, EINVAL,
         "a name is a letter or digit and then up to 63 letters, digits, '_', '.' or '-'"};
   }
+  if (auto failure = check_backend()) return failure;
   auto program = control::find_program(plan_.argv[0]);
   if (!program) {
     int status = control::exec_exit_status(program.error_code());
@@ -98,12 +108,33 @@ std::optional<Failure> RunCommand::check() {
   return std::nullopt;
 }
 
+std::optional<Failure> RunCommand::check_backend() {
+  const bool given = backend_option_->count() > 0;
+  if (!given) {
+    const char* wish = std::getenv("WARREN_BACKEND");
+    if (wish == nullptr || *wish == '\0') return std::nullopt;
+    backend_name_ = wish;
+  }
+  const std::optional<Backend> backend = backend_by_name(backend_name_);
+  if (!backend) {
+    return Failure{given ? "run: --backend" : "run: WARREN_BACKEND", backend_name_, EINVAL,
+                   "give auto, ptrace or inject"};
+  }
+  backend_ = *backend;
+  return std::nullopt;
+}
+
 // The namespace is made by this guest's own system calls, which the supervisor it has already
 // serves.
 int RunCommand::run_inside() {
   if (!name_.empty()) {
     return report(
         {"run: --name", name_, EOPNOTSUPP, "only containers have names, and this runs inside one"});
+  }
+  // The variable is the container's own, inherited, and says nothing here.
+  if (backend_option_->count() > 0 && backend_ != Backend::kAuto) {
+    return report({"run: --backend", backend_name_, EOPNOTSUPP,
+                   "this runs inside a container, whose own back end serves what is below it"});
   }
   if (detach_) plan_.report = cli::detach();
   plan_.below = nest_;
@@ -137,6 +168,11 @@ std::optional<Failure> RunCommand::claim(control::ContainerSocket& socket) const
 
 control::RunOutcome RunCommand::run_outside(StartReport& start) {
   control::RunOptions options;
+  const BackendChoice choice = choose_backend(backend_);
+  if (choice.error != 0) {
+    return {kOwnFailure, describe({"run: --backend", backend_name_, choice.error, choice.why})};
+  }
+  options.agent = choice.agent;
   if (auto failure = claim(options.socket)) return {failure->exit_status, describe(*failure)};
   start.name(options.socket.name());
   setenv("WARREN_SOCKET", options.socket.path().c_str(), 1);

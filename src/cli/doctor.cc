@@ -8,9 +8,13 @@ namespace warren::cli {
 
 std::vector<Finding> examine_host() {
   SeccompFindings seccomp = check_seccomp();
-  return {check_kernel(),   check_ptrace(),       seccomp.filter,        seccomp.notification,
-          seccomp.add_fd,   seccomp.sync_wake_up, seccomp.wait_killable, check_runtime_directory(),
-          check_landlock(), check_fuse(),         check_cgroup(),        check_user_namespaces()};
+  return {check_kernel(),         check_ptrace(),
+          seccomp.filter,         seccomp.notification,
+          seccomp.add_fd,         seccomp.sync_wake_up,
+          seccomp.wait_killable,  check_runtime_directory(),
+          check_landlock(),       check_agent(),
+          check_fuse(),           check_cgroup(),
+          check_user_namespaces()};
 }
 
 bool can_run(const std::vector<Finding>& findings) {

@@ -18,6 +18,7 @@
 #include "cli/inside.h"
 #include "control/exec_program.h"
 #include "control/runtime_dir.h"
+#include "tracer/backend.h"
 
 namespace warren::cli {
 namespace {
@@ -125,17 +126,38 @@ Finding check_ptrace() {
 }
 
 Finding check_landlock() {
-  constexpr unsigned int kVersionFlag = 1;  // LANDLOCK_CREATE_RULESET_VERSION
-  long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersionFlag);
-  if (version > 0) {
-    return {"landlock", Health::kOk, false, "ABI " + std::to_string(version), "", ""};
-  }
+  int error = 0;
+  const int abi = landlock_abi(&error);
+  const std::string detail = abi > 0 ? "ABI " + std::to_string(abi) : strerror(error);
+  if (abi >= kLandlockScopeAbi) return {"landlock", Health::kOk, false, detail, "", ""};
+  // An older one lacks the scope that warren's domain is made of, so that nothing is closed.
   return {"landlock",
-          Health::kMissing,
+          abi > 0 ? Health::kLimited : Health::kMissing,
           false,
-          strerror(errno),
-          "a hostile guest may race the check of a path in its memory",
-          "boot with lsm=landlock,... (Linux 5.13 or later)"};
+          detail,
+          "a hostile guest that finds the host's /proc can reach the memory of your processes",
+          "use Linux 6.12 or later, booted with lsm=landlock,..."};
+}
+
+Finding check_agent() {
+  if (inside_container()) {
+    return {"agent", Health::kOk, false, "this container's back end serves what is below it",
+            "",      ""};
+  }
+  const AgentHost host = examine_agent_host();
+  const BackendChoice choice = choose_backend(Backend::kAuto, host);
+  if (choice.agent) {
+    return {"agent", Health::kOk, false, "'run --backend=auto' takes inject", "", ""};
+  }
+  const bool possible = choose_backend(Backend::kInject, host).agent;
+  return {"agent",
+          possible ? Health::kLimited : Health::kMissing,
+          false,
+          "'run --backend=auto' takes ptrace: " + choice.why,
+          "calls that an agent in the guest would serve wake the supervisor",
+          possible ? "give --backend=inject for guests that you trust, or use Linux 6.12 or later "
+                     "with lsm=landlock,..."
+                   : ""};
 }
 
 Finding check_fuse() {

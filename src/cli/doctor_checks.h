@@ -15,6 +15,7 @@ struct SeccompFindings {
 SeccompFindings check_seccomp();
 
 Finding check_landlock();
+Finding check_agent();
 Finding check_fuse();
 Finding check_cgroup();
 Finding check_user_namespaces();

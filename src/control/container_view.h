@@ -38,6 +38,7 @@ struct NamespaceInfo {
 // One container: the root namespace, everything below it and the supervisor that serves it.
 struct ContainerInfo {
   std::string name;
+  std::string backend;     // "ptrace" or "inject"
   int supervisor_pid = 0;  // host number; 0 when the observer is a guest
   int64_t started = 0;     // seconds since the epoch
   int view_level = 0;      // level of the first number of each tuple

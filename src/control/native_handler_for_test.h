@@ -122,6 +122,7 @@ class NativeHandler : public ControlHandler {
 inline ContainerInfo sample_container() {
   ContainerInfo info;
   info.name = "sample";
+  info.backend = "ptrace";
   info.supervisor_pid = 100;
   info.started = 1700000000;
   info.namespaces = {{5001, 1, 0, 101, 2, false, ""}, {5002, 2, 5001, 109, 1, true, "deep"}};

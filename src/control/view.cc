@@ -67,6 +67,7 @@ void fill_from_proc(ContainerInfo& whole) {
 Result<ContainerInfo> restrict_view(const ContainerInfo& whole, uint64_t inode) {
   ContainerInfo view;
   view.name = whole.name;
+  view.backend = whole.backend;
   view.started = whole.started;
   std::unordered_set<uint64_t> visible;
   for (const NamespaceInfo& ns : whole.namespaces) {  // parents come first
@@ -125,14 +126,19 @@ nlohmann::json to_json(const ContainerInfo& info) {
                           {"by_guest", ns.by_guest},
                           {"name", ns.name}});
   }
-  return {{"name", info.name},       {"supervisor", info.supervisor_pid},
-          {"started", info.started}, {"view_level", info.view_level},
-          {"tasks", tasks},          {"namespaces", namespaces}};
+  return {{"name", info.name},
+          {"backend", info.backend},
+          {"supervisor", info.supervisor_pid},
+          {"started", info.started},
+          {"view_level", info.view_level},
+          {"tasks", tasks},
+          {"namespaces", namespaces}};
 }
 
 Result<ContainerInfo> container_from_json(const nlohmann::json& json) try {
   ContainerInfo info;
   json.at("name").get_to(info.name);
+  json.at("backend").get_to(info.backend);
   json.at("supervisor").get_to(info.supervisor_pid);
   json.at("started").get_to(info.started);
   json.at("view_level").get_to(info.view_level);

@@ -14,6 +14,7 @@ TEST(View, RootSeesItsOwnNumbersOnly) {
   auto view = restrict_view(sample_container(), 5001);
   ASSERT_TRUE(view);
   EXPECT_EQ(view->view_level, 1);
+  EXPECT_EQ(view->backend, "ptrace");
   EXPECT_EQ(view->supervisor_pid, 0);
   ASSERT_EQ(view->tasks.size(), 3u);
   EXPECT_EQ(view->tasks[0].nrs, std::vector<int>({1}));

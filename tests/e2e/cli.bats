@@ -60,6 +60,40 @@ expect_error() {
   done
 }
 
+@test "--backend wants auto, ptrace or inject" {
+  for name in x Ptrace 'ptrace,inject' ''; do
+    run -125 --separate-stderr "$WARREN" run --backend "$name" -- true
+    expect_error "run: --backend: ${name:+$name: }Invalid argument; give auto, ptrace or inject"
+  done
+  WARREN_BACKEND=x run -125 --separate-stderr "$WARREN" run -- true
+  expect_error "run: WARREN_BACKEND: x: Invalid argument"
+  for name in auto ptrace inject; do
+    run -0 --separate-stderr "$WARREN" run "--backend=$name" -- sh -c 'echo $$'
+    [ "$output" = 1 ] && [ -z "$stderr" ]
+    WARREN_BACKEND=$name run -0 --separate-stderr "$WARREN" run -- sh -c 'echo $$'
+    [ "$output" = 1 ] && [ -z "$stderr" ]
+  done
+  # The option wins; a variable that says nothing is none.
+  WARREN_BACKEND=x run -0 "$WARREN" run --backend=auto -- true
+  WARREN_BACKEND='' run -0 "$WARREN" run -- true
+}
+
+@test "inside a container the back end is the container's" {
+  need jq
+  for name in ptrace inject; do
+    # The variable of the outer run reaches the inner one, and is not for it.
+    WARREN_BACKEND=$name run -0 guest "$WARREN" run -- sh -c 'echo $$'
+    [ "$output" = 1 ]
+    run -0 guest "$WARREN" run --backend=auto -- true
+    run -125 --separate-stderr guest "$WARREN" run "--backend=$name" -- true
+    expect_error "run: --backend: $name: Operation not supported; this runs inside a container"
+    run -0 "$WARREN" run "--backend=$name" --nest 2 -- "$WARREN" ps --json
+    [ "$(jq -r '.[].backend' <<<"$output")" = "$name" ]
+    run -0 "$WARREN" run "--backend=$name" -- "$WARREN" ns --json
+    [ "$(jq -r '.[].backend' <<<"$output")" = "$name" ]
+  done
+}
+
 @test "names of containers are checked" {
   for name in .x -x a/b a:b 'a b' "$(printf 'x%.0s' {1..65})" $'a\nb'; do
     run -125 --separate-stderr "$WARREN" run "--name=$name" -- true
@@ -154,7 +188,7 @@ expect_error() {
 @test "doctor: warren can run where these tests run" {
   run -0 "$WARREN" doctor
   [ "${lines[-1]}" = "warren can run here." ]
-  for check in kernel ptrace "seccomp filter" "user notification" landlock fuse "cgroup delegation"; do
+  for check in kernel ptrace "seccomp filter" "user notification" landlock agent fuse "cgroup delegation"; do
     grep -qE "^(ok|limited|missing) +$check " <<<"$output"
   done
 }
@@ -166,6 +200,19 @@ expect_error() {
   [ "$(jq -r '[.checks[].health] - ["ok", "limited", "missing"] | length' <<<"$output")" = 0 ]
   # Whatever is not ok says what that costs.
   [ "$(jq -r '[.checks[] | select(.health != "ok" and .cost == "")] | length' <<<"$output")" = 0 ]
+}
+
+@test "doctor names the back end that auto takes" {
+  need jq
+  local taken
+  run -0 "$WARREN" doctor --json
+  case $(jq -r '.checks[] | select(.name == "agent") | .health' <<<"$output") in
+    ok) taken=inject ;;
+    limited | missing) taken=ptrace ;;
+  esac
+  [[ "$(jq -r '.checks[] | select(.name == "agent") | .detail' <<<"$output")" == *" takes $taken"* ]]
+  run -0 "$WARREN" run --backend=auto -- "$WARREN" ps --json
+  [ "$(jq -r '.[].backend' <<<"$output")" = "$taken" ]
 }
 
 @test "doctor: a place without user notification" {
@@ -219,6 +266,10 @@ bash_offers() {
   export WARREN
   [ "$(bash_offers 'warren k')" = kill ]
   [ "$(bash_offers 'warren run --de')" = --detach ]
+  [ "$(bash_offers 'warren run --backend in')" = inject ]
+  [ "$(bash_offers 'warren run --backend = in')" = inject ]
+  [ "$(bash_offers 'warren run --backend =' | tr '\n' ' ')" = "auto ptrace inject " ]
+  bash_offers 'warren run --backend = inject seq' | grep -qx seq
   [ "$(bash_offers 'warren kill web -s HU')" = HUP ]
   bash_offers 'warren run -- seq' | grep -qx seq
   bash_offers 'warren exec web seq' | grep -qx seq
