@@ -69,7 +69,7 @@ class Runner:
         if under_warren:
             command = [self.args.warren, "run", "--init", "--"] + command
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": work, "TMPDIR": work,
-                       "XDG_RUNTIME_DIR": work, "LC_ALL": "C.UTF-8", "USER": self.user.pw_name,
+                       "XDG_RUNTIME_DIR": work, "LC_ALL": "C.UTF-8", "WARREN_BACKEND": self.args.backend, "USER": self.user.pw_name,
                        "LOGNAME": self.user.pw_name, MARK: mark}
         begin = time.monotonic()
         log_path = os.path.join(self.home, mark + ".log")
@@ -168,6 +168,7 @@ def main():
     parser = argparse.ArgumentParser(description="CPython's own tests under warren, same verdicts as natively")
     parser.add_argument("modules", nargs="*", default=MODULES)
     parser.add_argument("--warren", default=os.environ.get("WARREN", str(ROOT / "build/release/src/cli/warren")))
+    parser.add_argument("--backend", default=os.environ.get("WARREN_BACKEND", "auto"), help="auto, ptrace or inject")
     parser.add_argument("--match", help="only test methods that match this pattern")
     parser.add_argument("--native-only", action="store_true")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for each run of a module")

@@ -62,6 +62,7 @@ class Machine:
             "XDG_RUNTIME_DIR": runtime,
             "TMPDIR": self.home,
             "LC_ALL": "C.UTF-8",
+            "WARREN_BACKEND": args.backend,
         }
         self.oracle_error = self.probe_oracle()
 
@@ -211,6 +212,7 @@ def main():
     parser.add_argument("tests", nargs="*", help="names, or beginnings of names; all without any")
     parser.add_argument("--bin", type=pathlib.Path, help="where the test programs were built")
     parser.add_argument("--warren", default=os.environ.get("WARREN"), help="the warren to test")
+    parser.add_argument("--backend", default=os.environ.get("WARREN_BACKEND", "auto"), help="auto, ptrace or inject")
     parser.add_argument("--native-only", action="store_true", help="only check that the kernel answers the same each time")
     parser.add_argument("--show", action="store_true", help="only print what the kernel answers")
     parser.add_argument("--repeat", type=int, default=1, help="runs of each test")
