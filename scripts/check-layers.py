@@ -10,7 +10,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LAYERS = ["base", "kernel", "arch", "control", "tracer", "cli"]  # lowest first
+LAYERS = ["base", "kernel", "arch", "inject", "control", "tracer", "cli"]  # lowest first
 LIBRARY = {"warren", "base", "kernel"}
 # What the library may take from C and Linux: errno, plain constants and types, no calls.
 PLAIN = {"assert.h", "errno.h", "limits.h", "signal.h", "stddef.h", "stdint.h", "inttypes.h",

@@ -27,7 +27,7 @@ namespace warren {
 // their own. What the control server asks for is done on the tracer thread.
 class Container final : public control::ControlHandler {
  public:
-  // `agent`: the back end, see Runtime::agent_enabled().
+  // `agent`: the back end, see Runtime::agents().
   static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front,
                                                    bool agent);
   ~Container() override;
@@ -58,7 +58,7 @@ class Container final : public control::ControlHandler {
 
  private:
   Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
-            FrontLine& front, bool agent);
+            FrontLine& front);
 
   // A program that came from outside, until it ends. Tracer thread only.
   struct Joined {

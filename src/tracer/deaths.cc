@@ -46,6 +46,7 @@ void Tracer::on_death(pid_t tid, int status) {
       exit_observer_(group->level0(), group->exit_status());
   }
   for (const Ref<ThreadGroup>& child : result.reparented) {
+    runtime_.agents().parent_changed(*child);
     if (child->state() == GroupState::kZombie) reap_if_gone(*child);
   }
   for (const Ref<PidNamespace>& ns : result.dying) zap(ns);

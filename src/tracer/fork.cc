@@ -65,11 +65,19 @@ long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registe
   *key = next_key_++;
   call->set_arg(kKeyArgument, *key);
 
+  if (request.flags & CLONE_THREAD) {
+    runtime_.agents().more_threads(*parent.task);
+  } else if (request.flags & CLONE_VM) {
+    // A vfork's child gives the memory back.
+    runtime_.agents().share_memory(*parent.task, (request.flags & CLONE_VFORK) != 0);
+  }
   const Nr result = reservation->nr_in(*parent.task->ns());
   InFlight fork{.reservation = std::move(*reservation)};
   fork.result = result;
   fork.parent = parent.task;
   fork.parent_tid = parent.tid;
+  fork.vforks =
+      (request.flags & (CLONE_VM | CLONE_VFORK | CLONE_THREAD)) == (CLONE_VM | CLONE_VFORK);
   fork.child.options = parent.options;
   fork.child.request = std::move(request);
   fork.child.guest = guest;
@@ -91,7 +99,9 @@ void Forks::publish(InFlight& fork, pid_t child_tid) {
   child.task = runtime_.kernel().publish_fork(std::move(fork.reservation), child_tid);
   child.is_init = child.task->group().is_init();
   if (!(child.request.flags & CLONE_THREAD)) {
-    child.task->group().set_data(fork.parent->group().data());
+    const bool shares_memory = (child.request.flags & CLONE_VM) != 0;
+    child.task->group().set_data(Agents::inherited_flags(fork.parent->group(), shares_memory));
+    if (child.request.flags & CLONE_VFORK) fork.vforked = Ref<ThreadGroup>(child.task->group());
   }
   runtime_.stats().forks.fetch_add(1, std::memory_order_relaxed);
 }
@@ -104,6 +114,7 @@ long Forks::parent_returned(std::uint64_t key, long result) {
   const auto it = in_flight_.find(key);
   if (it == in_flight_.end()) return result;
   InFlight& fork = it->second;
+  if (fork.vforks) runtime_.agents().vfork_ended(fork.parent->group(), fork.vforked.get());
   if (result < 0) {
     const ForkRequest& request = fork.child.request;
     if (result == -kRestartNoIntr && request.set_tid.empty() && fork.parent_tid != 0) {

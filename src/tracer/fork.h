@@ -63,8 +63,10 @@ class Forks {
     Child child;
     Ref<Task> parent;
     pid_t parent_tid = 0;
-    pid_t child_tid = 0;  // 0: not known yet
-    Nr result = 0;        // the child's number in the parent's namespace
+    pid_t child_tid = 0;       // 0: not known yet
+    Nr result = 0;             // the child's number in the parent's namespace
+    bool vforks = false;       // the parent waits until its memory is its own again
+    Ref<ThreadGroup> vforked;  // the child of such a one, once it is known
     bool parent_done = false;
     bool child_done = false;
   };

@@ -113,6 +113,7 @@ bool Notifier::handle(void* notification, void* response) {
       if (std::exchange(receiving, false)) receiver_.release();
     });
     entry->handler(context);
+    runtime_.agents().after_call(context, listener_.get(), request.id);
     switch (context.outcome()) {
       case SyscallContext::Outcome::kRun:
         break;

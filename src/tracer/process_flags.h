@@ -22,20 +22,41 @@ enum class ProcessFlag : std::uintptr_t {
   kGroupStopped = 8,
   // Has taken a signal that tells of its parent's death, of which the tracer may not know yet.
   kParentDied = 16,
+  // The agent is in its memory, as far as the supervisor knows.
+  kAgentMapped = 32,
+  // The agent cannot be mapped into it.
+  kAgentRefused = 64,
+  // Another process shares its memory, and not for the time of a vfork alone.
+  kMemoryShared = 128,
 };
+
+// Numbers beside the flags.
+inline constexpr int kVforksShift = 16;  // children of vfork that still use the process's memory
+inline constexpr int kTrapsShift =
+    24;  // calls that an agent would have served, since the last exec
+inline constexpr std::uintptr_t kCounterMask = 0xff;
 
 inline bool has_flag(const ThreadGroup& process, ProcessFlag flag) {
   return (reinterpret_cast<std::uintptr_t>(process.data()) & static_cast<std::uintptr_t>(flag)) !=
          0;
 }
 
+inline std::uintptr_t counter(const ThreadGroup& process, int shift) {
+  return (reinterpret_cast<std::uintptr_t>(process.data()) >> shift) & kCounterMask;
+}
+
 // Flags change seldom and are read on every path call: writers take a lock, readers none.
-inline void set_flag(ThreadGroup& process, ProcessFlag flag, bool on = true) {
+template <typename Change>
+void change_flags(ThreadGroup& process, Change change) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   const auto bits = reinterpret_cast<std::uintptr_t>(process.data());
+  process.set_data(reinterpret_cast<void*>(change(bits)));
+}
+
+inline void set_flag(ThreadGroup& process, ProcessFlag flag, bool on = true) {
   const auto bit = static_cast<std::uintptr_t>(flag);
-  process.set_data(reinterpret_cast<void*>(on ? bits | bit : bits & ~bit));
+  change_flags(process, [&](std::uintptr_t bits) { return on ? bits | bit : bits & ~bit; });
 }
 
 }  // namespace warren

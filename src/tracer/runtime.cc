@@ -3,7 +3,7 @@
 namespace warren {
 
 Runtime::Runtime(std::unique_ptr<Kernel> kernel, std::string name)
-    : kernel_(std::move(kernel)), name_(std::move(name)), reaped_(kReapedSlots) {}
+    : kernel_(std::move(kernel)), name_(std::move(name)), agents_(*this), reaped_(kReapedSlots) {}
 
 Ref<Task> Runtime::task_of(pid_t host) const { return kernel_->find_task(kernel_->root(), host); }
 

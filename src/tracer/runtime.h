@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tracer/agents.h"
 #include "tracer/namespace_files.h"
 #include "tracer/procfs/serve.h"
 #include "warren/kernel.h"
@@ -42,10 +43,8 @@ class Runtime {
   // For handlers that came by a ptrace stop, and for post().
   Tracer& tracer() { return *tracer_; }
   void set_tracer(Tracer& tracer) { tracer_ = &tracer; }
-  // Whether guests get agent code of ours (the back end `inject`). Set before there are guests or
-  // other threads, and constant from then on, so that any thread may ask.
-  bool agent_enabled() const { return agent_enabled_; }
-  void set_agent_enabled(bool enabled) { agent_enabled_ = enabled; }
+  // The back end `inject`.
+  Agents& agents() { return agents_; }
 
   // The task that a host number belongs to; null for outsiders. Lock-free.
   Ref<Task> task_of(pid_t host) const;
@@ -79,7 +78,7 @@ class Runtime {
   std::string name_;
   Stats stats_;
   Tracer* tracer_ = nullptr;
-  bool agent_enabled_ = false;
+  Agents agents_;
   NamespaceFiles namespace_files_;
   procfs::Server procfs_;
   mutable std::mutex reaped_mutex_;

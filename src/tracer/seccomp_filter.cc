@@ -10,6 +10,9 @@
 #include <cstddef>
 #include <utility>
 
+#include "inject/image.h"
+#include "inject/served_calls.h"
+
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
 #endif
@@ -75,8 +78,23 @@ std::size_t emit_test(Assembler& out, const ArgumentTest& test) {
   return out.forward();
 }
 
+// A call that the agent made from its trusted place is let through. Only calls that it may make are
+// looked at this way: the kernel remembers which calls a filter always allows, but for those where
+// it looks at more than the number.
+void emit_trusted(Assembler& out) {
+  const std::uint64_t ip = inject::agent_header().trusted_ip;
+  constexpr std::size_t kLow = offsetof(seccomp_data, instruction_pointer);
+  out.load(kLow);
+  out.jump(BPF_JEQ, static_cast<std::uint32_t>(ip), 0, 3);
+  out.load(kLow + sizeof(std::uint32_t));
+  out.jump(BPF_JEQ, static_cast<std::uint32_t>(ip >> 32), 0, 1);
+  out.answer(SECCOMP_RET_ALLOW);
+}
+
 // Every entry of one call number, in order; what matches none is let through.
-void emit_call(Assembler& out, std::span<const SyscallEntry> entries) {
+void emit_call(Assembler& out, std::span<const SyscallEntry> entries, bool agent) {
+  const inject::Service service = inject::service_of(entries[0].nr);
+  if (agent && service != inject::kServeNone && !inject::answers(service)) emit_trusted(out);
   for (const SyscallEntry& entry : entries) {
     std::vector<std::size_t> fails;
     for (std::uint8_t i = 0; i < entry.condition.count; ++i) {
@@ -90,24 +108,25 @@ void emit_call(Assembler& out, std::span<const SyscallEntry> entries) {
 }
 
 // The call number is in the accumulator. `groups` are runs of equal numbers.
-void emit_search(Assembler& out, std::span<const std::span<const SyscallEntry>> groups) {
+void emit_search(Assembler& out, std::span<const std::span<const SyscallEntry>> groups,
+                 bool agent) {
   if (groups.size() == 1) {
     out.jump(BPF_JEQ, static_cast<std::uint32_t>(groups[0][0].nr), 1, 0);
     out.answer(SECCOMP_RET_ALLOW);
-    emit_call(out, groups[0]);
+    emit_call(out, groups[0], agent);
     return;
   }
   const std::size_t half = groups.size() / 2;
   out.jump(BPF_JGE, static_cast<std::uint32_t>(groups[half][0].nr), 0, 1);
   const std::size_t right = out.forward();
-  emit_search(out, groups.first(half));
+  emit_search(out, groups.first(half), agent);
   out.land(right);
-  emit_search(out, groups.subspan(half));
+  emit_search(out, groups.subspan(half), agent);
 }
 
 }  // namespace
 
-std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table) {
+std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent) {
   Assembler out;
   out.load(offsetof(seccomp_data, arch));
   out.jump(BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0);
@@ -125,7 +144,7 @@ std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> tabl
   if (groups.empty()) {
     out.answer(SECCOMP_RET_ALLOW);
   } else {
-    emit_search(out, groups);
+    emit_search(out, groups, agent);
   }
   return out.take();
 }

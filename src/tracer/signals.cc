@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "inject/image.h"
 #include "tracer/ptrace.h"
 #include "tracer/sent_signal.h"
 #include "tracer/syscall_table.h"
@@ -106,6 +107,18 @@ void restart_notified_call(pid_t tid) {
   ptrace_call::set_registers(tid, regs);
 }
 
+// The agent reads paths that its guest gave; one at a bad address is for the kernel to refuse.
+bool agent_read_bad_address(pid_t tid, const siginfo_t& info) {
+  if (info.si_code <= 0) return false;
+  const inject::Header& header = inject::agent_header();
+  arch::Registers regs;
+  if (!ptrace_call::get_registers(tid, &regs)) return false;
+  if (regs.ip() < header.reader_begin || regs.ip() >= header.reader_end) return false;
+  regs.set_ip(header.reader_failed);
+  ptrace_call::set_registers(tid, regs);
+  return true;
+}
+
 }  // namespace
 
 // Makes of a SIGCHLD for a zombie that the receiver never had the one for a child that it has.
@@ -129,6 +142,12 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     // No siginfo in what is not a signal-delivery stop: a group-stop, as seen without an event.
     ptrace_call::resume(tracee.tid);
     return;
+  }
+  if (signal == SIGSEGV || signal == SIGBUS) {
+    if (agent_read_bad_address(tracee.tid, info)) {
+      ptrace_call::resume(tracee.tid);
+      return;
+    }
   }
   const Ref<PidNamespace> ns = tracee.task->ns();
   // First, while the child that the signal tells of is still known.

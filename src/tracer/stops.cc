@@ -155,6 +155,7 @@ void Tracer::on_event_stop(Tracee& tracee, int signal) {
     set_flag(tracee.task->group(), ProcessFlag::kGroupStopped, false);
   }
   update_options(tracee);
+  if (tracee.agent) finish_mapping(tracee);
   ptrace_call::resume(tracee.tid);
 }
 
@@ -267,35 +268,39 @@ void Tracer::on_exit_event(Tracee& tracee) {
   ptrace_call::resume(tracee.tid);
 }
 
+int Tracer::next_remote_stop(Tracee& tracee) {
+  int status = 0;
+  if (waitpid(tracee.tid, &status, __WALL) != tracee.tid) return 0;
+  if (WIFSTOPPED(status)) return status;
+  // The caller still holds the tracee; its death is for the loop to hear of.
+  post([this, tid = tracee.tid, status] { on_death(tid, status); });
+  return 0;
+}
+
 long Tracer::remote_syscall(Tracee& tracee, const arch::Registers& at, long nr,
-                            const std::array<std::uint64_t, 4>& args) {
+                            const std::array<std::uint64_t, 6>& args) {
   const pid_t tid = tracee.tid;
   std::uint64_t mask = 0;
   std::uint64_t all = ~std::uint64_t{0};
   if (!ptrace_call::get_signal_mask(tid, &mask)) return -ESRCH;
   arch::Registers call = at;
-  for (int i = 0; i < 4; ++i) call.set_arg(i, args[static_cast<std::size_t>(i)]);
+  for (int i = 0; i < 6; ++i) call.set_arg(i, args[static_cast<std::size_t>(i)]);
   call.rewind(nr);
   ptrace_call::set_signal_mask(tid, &all);
   ptrace_call::set_registers(tid, call);
   // The entry stop, perhaps a seccomp stop in between, and the exit stop.
   int syscall_stops = 0;
   bool stop_signal = false;
-  long result = -ESRCH;
   while (syscall_stops < 2) {
     ptrace_call::resume_to_exit(tid);
-    int status = 0;
-    if (waitpid(tid, &status, __WALL) != tid) return -ESRCH;
-    if (!WIFSTOPPED(status)) {
-      // The caller still holds the tracee; its death is for the loop to hear of.
-      post([this, tid, status] { on_death(tid, status); });
-      return -ESRCH;
-    }
+    const int status = next_remote_stop(tracee);
+    if (status == 0) return -ESRCH;
     if (WSTOPSIG(status) == (SIGTRAP | 0x80)) ++syscall_stops;
     // The one signal that no mask keeps away.
     if (WSTOPSIG(status) == SIGSTOP && status >> 16 == 0) stop_signal = true;
   }
   arch::Registers after;
+  long result = -ESRCH;
   if (ptrace_call::get_registers(tid, &after)) result = after.result();
   arch::Registers restored = at;
   ptrace_call::set_registers(tid, restored);

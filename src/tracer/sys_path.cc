@@ -54,7 +54,7 @@ procfs::Base base_of(const SyscallContext& call, int dirfd) { return {call.tid()
 
 // Carries out what the view says, but for an answer of its own. True if that was all.
 bool settled(SyscallContext& call, const procfs::Answer& answer) {
-  if (answer.taints) set_flag(call.task().group(), ProcessFlag::kProcTainted);
+  if (answer.taints) call.runtime().agents().taint(call.task());
   switch (answer.action) {
     case procfs::Action::kContinue:
       call.run();
@@ -286,7 +286,9 @@ void make_link(SyscallContext& call, std::uint64_t target, std::uint64_t link) {
   char target_text[PATH_MAX], link_text[PATH_MAX];
   if (call.memory().read_string(target, target_text, sizeof target_text) &&
       call.memory().read_string(link, link_text, sizeof link_text)) {
-    call.runtime().procfs().learn_link(target_text, link_text);
+    if (call.runtime().procfs().learn_link(target_text, link_text)) {
+      call.runtime().agents().ask_paths();
+    }
   }
   call.run();
 }
@@ -315,6 +317,7 @@ void give_up_robust_mutexes(SyscallContext& call, int dirfd, std::uint64_t addre
 // A program named by a path in /proc: through "self" the kernel finds the right one by itself; by
 // another's number it would find the host's process of that number.
 void exec_path(SyscallContext& call, int dirfd, std::uint64_t address) {
+  call.runtime().agents().exec(call.task());
   give_up_robust_mutexes(call, dirfd, address);
   PathArgument argument;
   if (!argument.suspicious(call, address)) return call.run();
@@ -331,7 +334,10 @@ void sys_execve(SyscallContext& call) { exec_path(call, AT_FDCWD, call.arg(0)); 
 
 void sys_execveat(SyscallContext& call) {
   constexpr int kEmptyPath = 0x1000;  // AT_EMPTY_PATH
-  if (call.int_arg(4) & kEmptyPath) return call.run();
+  if (call.int_arg(4) & kEmptyPath) {
+    call.runtime().agents().exec(call.task());
+    return call.run();
+  }
   exec_path(call, call.int_arg(0), call.arg(1));
 }
 

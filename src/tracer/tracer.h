@@ -39,6 +39,10 @@ class Tracer {
   void finish() { finishing_ = true; }
   // Attaches to a child of the supervisor that waits to become `task`. Errors: as ptrace(2).
   Result<void> attach(pid_t tid, Ref<Task> task);
+  // Makes the task map the agent, which it has the descriptor `fd` of, before it goes on from its
+  // call, the `syscall` instruction before `after_syscall`. Returns when it cannot escape any more.
+  // Any thread but the tracer's, while the task waits for the answer to that call.
+  void map_agent(pid_t tid, std::uint64_t after_syscall, int fd);
   // Brings the ptrace options of a process's threads up to date with its flags, at their next stop.
   void refresh_options(ThreadGroup& process);
   // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
@@ -93,7 +97,11 @@ class Tracer {
   // result, or -ESRCH if it died.
   // Its registers, `at`, must follow a `syscall` instruction.
   long remote_syscall(Tracee& tracee, const arch::Registers& at, long nr,
-                      const std::array<std::uint64_t, 4>& args);
+                      const std::array<std::uint64_t, 6>& args);
+  // Waits for the tracee's next stop, in the midst of a remote call. Its status; 0 if it died.
+  int next_remote_stop(Tracee& tracee);
+  void finish_mapping(Tracee& tracee);
+  bool boot_agent(Tracee& tracee, const arch::Registers& at, int fd);
   void clear_signal_handlers(Tracee& tracee, const arch::Registers& regs);
   unsigned wanted_options(const Task& task) const;
   // The tracee must be stopped; else nothing happens.

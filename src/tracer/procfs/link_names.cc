@@ -7,14 +7,15 @@
 
 namespace warren::procfs {
 
-void LinkNames::learn(std::string_view target, std::string_view link_path) {
-  if (!may_reach_proc(target, false) && !mentioned_in(target)) return;
+bool LinkNames::learn(std::string_view target, std::string_view link_path) {
+  if (!may_reach_proc(target, false) && !mentioned_in(target)) return false;
   while (link_path.ends_with('/')) link_path.remove_suffix(1);
   const std::string_view name = link_path.substr(link_path.rfind('/') + 1);
-  if (name.empty()) return;
+  if (name.empty()) return false;
   const std::lock_guard lock(mutex_);
   if (names_.size() < kMaxNames) names_.emplace(name);
   any_.store(true, std::memory_order_release);
+  return true;
 }
 
 bool LinkNames::find(std::string_view path) const {

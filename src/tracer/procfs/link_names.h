@@ -16,8 +16,8 @@ namespace warren::procfs {
 class LinkNames {
  public:
   // A guest makes the link `link_path` to `target` (symlink(2)). Remembered if the target may lead
-  // into procfs, directly or through a link remembered before.
-  void learn(std::string_view target, std::string_view link_path);
+  // into procfs, directly or through a link remembered before; then true.
+  bool learn(std::string_view target, std::string_view link_path);
   // Whether a component of the path is the name of a remembered link. One atomic load when there
   // are none.
   bool mentioned_in(std::string_view path) const {

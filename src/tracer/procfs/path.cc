@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "inject/path_text.h"
 #include "tracer/procfs/position.h"
 
 namespace warren::procfs {
@@ -438,19 +439,7 @@ bool ResolvedPath::is_proc_dir() const {
 bool may_reach_proc(std::string_view path, bool tainted) {
   if (path.empty()) return tainted;
   if (tainted && path.front() != '/') return true;
-  // A component "proc", or "fd" (of /dev/fd, also relative to /dev).
-  const char* at = path.data();
-  const char* const end = at + path.size();
-  for (;;) {
-    if (at < end && (*at == 'p' || *at == 'f')) {
-      const std::string_view rest(at, static_cast<size_t>(end - at));
-      const size_t length = rest.starts_with("proc") ? 4 : rest.starts_with("fd") ? 2 : 0;
-      if (length != 0 && (rest.size() == length || rest[length] == '/')) return true;
-    }
-    at = static_cast<const char*>(std::memchr(at, '/', static_cast<size_t>(end - at)));
-    if (at == nullptr) return false;
-    ++at;
-  }
+  return inject::mentions_proc(path);
 }
 
 ResolvedPath resolve(const Base& base, std::string_view path, const ResolveOptions& options,

@@ -72,9 +72,9 @@ class Server {
   bool may_reach_proc(std::string_view path, bool tainted) const {
     return procfs::may_reach_proc(path, tainted) || link_names_.mentioned_in(path);
   }
-  // symlink(2), symlinkat(2): to be told before the call runs.
-  void learn_link(std::string_view target, std::string_view link_path) {
-    link_names_.learn(target, link_path);
+  // symlink(2), symlinkat(2): to be told before the call runs. True if the link leads into procfs.
+  bool learn_link(std::string_view target, std::string_view link_path) {
+    return link_names_.learn(target, link_path);
   }
 
   // open(2), openat(2), openat2(2) (`resolve`: its RESOLVE_ flags), creat(2). `setters` may be

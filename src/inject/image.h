@@ -1,0 +1,36 @@
+// The file that guests map: the agent's code, and a page that the supervisor shares with them.
+#pragma once
+
+#include <memory>
+
+#include "base/unique_fd.h"
+#include "inject/layout.h"
+#include "warren/result.h"
+
+namespace warren::inject {
+
+// What the agent's own header says.
+const Header& agent_header();
+
+// One per container. A sealed memfd: guests can map it to read and execute, and no other way.
+class Image {
+ public:
+  // Errors: as memfd_create(2), mmap(2), fcntl(2).
+  static Result<std::unique_ptr<Image>> create();
+  ~Image();
+  Image(const Image&) = delete;
+  Image& operator=(const Image&) = delete;
+
+  // Owned by the image.
+  int fd() const { return file_.get(); }
+  // From now on the agents of all guests ask for every path. Thread-safe.
+  void ask_paths();
+
+ private:
+  Image(UniqueFd file, Shared* shared) : file_(std::move(file)), shared_(shared) {}
+
+  UniqueFd file_;
+  Shared* shared_;
+};
+
+}  // namespace warren::inject

@@ -1,0 +1,99 @@
+// Where the agent lives in a guest, and what supervisor and agent share. Included by the agent's
+// assembler too.
+//
+// A system-call site is `mov $NR, %eax; syscall`, seven bytes; so is a jump through a word at a
+// 32-bit absolute address. The addresses here have 0x050f as their upper half: the last two bytes
+// of such a jump are then those of `syscall` itself. Whoever arrives in the middle of a patched
+// site (a thread that was just there, a call that the kernel restarts, a jump of the program's own)
+// finds the instruction that it expects.
+#pragma once
+
+#define WARREN_AGENT_BASE 0x50f0000
+#define WARREN_AGENT_SHARED 0x50f3000  // one page of the agent's file: the whole container's
+#define WARREN_AGENT_STATE 0x50f4000   // one private page, zero again in every child
+#define WARREN_AGENT_SLOTS 0x50f5000   // one private page
+#define WARREN_AGENT_END 0x50f6000
+#define WARREN_AGENT_SLOT_SIZE 32
+#define WARREN_AGENT_NR_SLOTS 127
+
+#ifndef __ASSEMBLER__
+
+#include <cstdint>
+
+namespace warren::inject {
+
+inline constexpr std::uint64_t kBase = WARREN_AGENT_BASE;
+inline constexpr std::uint64_t kShared = WARREN_AGENT_SHARED;
+inline constexpr std::uint64_t kState = WARREN_AGENT_STATE;
+inline constexpr std::uint64_t kSlots = WARREN_AGENT_SLOTS;
+inline constexpr std::uint64_t kEnd = WARREN_AGENT_END;
+inline constexpr std::uint64_t kPage = 0x1000;
+inline constexpr int kNrSlots = WARREN_AGENT_NR_SLOTS;
+
+// What holds for every guest of the container. The supervisor writes it, guests can only read it.
+struct Shared {
+  std::uint32_t ask_paths;  // not zero: no path is ordinary by its text
+};
+
+// What the supervisor lets the agent know about its process; zero: ask. The kernel makes it zero in
+// every child (MADV_WIPEONFORK), so that nothing that was true of the parent alone is inherited.
+struct State {
+  std::int32_t pid;
+  std::int32_t tid;              // known only while the process has one thread
+  std::int32_t ppid_plus_1;      // 0 is a parent's number, too
+  std::uint32_t ordinary_paths;  // not zero: a path that does not name /proc cannot lead there
+};
+
+// A patched site. The site jumps through `entry`.
+struct Slot {
+  std::uint64_t entry;           // address of this slot's stub
+  std::uint64_t return_address;  // behind the site
+  std::uint64_t service;         // address of the code that serves the call
+  std::uint32_t nr;              // the call's number
+  std::uint32_t unused;
+};
+static_assert(sizeof(Slot) == WARREN_AGENT_SLOT_SIZE);
+
+// The page of slots.
+struct Slots {
+  std::uint64_t used;
+  std::uint64_t unused[3];
+  Slot slot[kNrSlots];
+};
+static_assert(sizeof(Slots) == kPage);
+
+// What the agent can do for a call.
+enum Service : std::uint32_t {
+  kServeNone,
+  kServePid,
+  kServeTid,
+  kServeParentPid,
+  kServePath0,      // the path is the first argument
+  kServePath1,      // the second
+  kServeDirectory,  // no path, but a directory that might be inside /proc
+  kNrServices,
+};
+
+// The begin of the agent's code: where things are in it. Addresses as in the guest.
+struct Header {
+  std::uint64_t magic;
+  // Where the instruction pointer of calls is that the agent vouches for, and of those that it
+  // leaves to the supervisor.
+  std::uint64_t trusted_ip;
+  std::uint64_t asking_ip;
+  // The code that reads guests' paths, and where to go on when it hits bad memory.
+  std::uint64_t reader_begin;
+  std::uint64_t reader_end;
+  std::uint64_t reader_failed;
+  // Maps the rest and ends in a system call of number `boot_ends`; rdi: the agent's descriptor.
+  std::uint64_t boot;
+  std::uint64_t boot_ends;
+  std::uint64_t first_stub;
+  std::uint64_t stub_size;
+  std::uint64_t services[kNrServices];
+};
+inline constexpr std::uint64_t kMagic = 0x0a746e6567617721;
+
+}  // namespace warren::inject
+
+#endif

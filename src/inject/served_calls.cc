@@ -1,0 +1,58 @@
+#include "inject/served_calls.h"
+
+#include <sys/syscall.h>
+
+namespace warren::inject {
+
+Service service_of(int nr) {
+  switch (nr) {
+    case SYS_getpid:
+      return kServePid;
+    case SYS_gettid:
+      return kServeTid;
+    case SYS_getppid:
+      return kServeParentPid;
+    case SYS_open:
+    case SYS_creat:
+    case SYS_stat:
+    case SYS_lstat:
+    case SYS_access:
+    case SYS_readlink:
+    case SYS_statfs:
+    case SYS_mkdir:
+    case SYS_rmdir:
+    case SYS_unlink:
+    case SYS_mknod:
+    case SYS_rename:
+    case SYS_chmod:
+    case SYS_chown:
+    case SYS_lchown:
+    case SYS_truncate:
+      return kServePath0;
+    case SYS_openat:
+    case SYS_openat2:
+    case SYS_newfstatat:
+    case SYS_statx:
+    case SYS_faccessat:
+    case SYS_faccessat2:
+    case SYS_readlinkat:
+    case SYS_mkdirat:
+    case SYS_unlinkat:
+    case SYS_mknodat:
+    case SYS_renameat:
+    case SYS_renameat2:
+    case SYS_fchmodat:
+    case SYS_fchownat:
+    case SYS_utimensat:
+    case SYS_inotify_add_watch:
+      return kServePath1;
+    case SYS_getdents:
+    case SYS_getdents64:
+    case SYS_getcwd:
+      return kServeDirectory;
+    default:
+      return kServeNone;
+  }
+}
+
+}  // namespace warren::inject

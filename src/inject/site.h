@@ -1,0 +1,23 @@
+// Which system-call instructions can be replaced by a jump, and the jump (layout.h).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace warren::inject {
+
+inline constexpr std::uint64_t kSiteLength = 7;
+using SiteBytes = std::array<unsigned char, kSiteLength>;
+
+// Whether the bytes are `mov $nr, %eax; syscall`.
+bool is_site(const SiteBytes& bytes, int nr);
+
+// The jump through the word at `pointer`, which lies at kSlots or above it. Only the first five
+// bytes differ from the site's.
+SiteBytes jump_through(std::uint64_t pointer);
+
+// Whether all that a patch of the site at `address` changes lies in one aligned word, which one
+// store replaces: other threads then find the old instruction or the new one.
+inline bool patched_by_one_store(std::uint64_t address) { return address % 8 <= 3; }
+
+}  // namespace warren::inject

@@ -1,0 +1,233 @@
+#include "tracer/agents.h"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdio>
+
+#include "inject/site.h"
+#include "tracer/process_flags.h"
+#include "tracer/runtime.h"
+#include "tracer/syscall_context.h"
+#include "tracer/tracer.h"
+
+namespace warren {
+
+namespace {
+
+// Mapping costs about as much as this many calls by way of the supervisor; most programs end
+// sooner.
+constexpr std::uintptr_t kTrapsBeforeMap = 16;
+
+bool memory_is_shared(const ThreadGroup& process) {
+  return has_flag(process, ProcessFlag::kMemoryShared) || counter(process, kVforksShift) != 0;
+}
+
+// The number of the trap, from 1; stays at the highest.
+std::uintptr_t count_trap(ThreadGroup& process) {
+  std::uintptr_t count = 0;
+  change_flags(process, [&](std::uintptr_t bits) {
+    count = (bits >> kTrapsShift) & kCounterMask;
+    if (count == kCounterMask) return bits;
+    ++count;
+    return bits + (std::uintptr_t{1} << kTrapsShift);
+  });
+  return count;
+}
+
+// Writes into the text of a program, which is not writable for itself.
+bool write_text(pid_t tid, std::uint64_t address, const void* bytes, std::size_t size) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/mem", tid);
+  const UniqueFd memory(open(path, O_RDWR | O_CLOEXEC));
+  return memory.ok() && pwrite(memory.get(), bytes, size, static_cast<off_t>(address)) ==
+                            static_cast<ssize_t>(size);
+}
+
+}  // namespace
+
+Result<void> Agents::enable() {
+  auto image = inject::Image::create();
+  if (!image) return image.error();
+  image_ = std::move(*image);
+  return {};
+}
+
+void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notification) {
+  if (!image_) return;
+  const Service service = inject::service_of(call.nr());
+  if (service == inject::kServeNone) return;
+  ThreadGroup& process = call.task().group();
+  if (call.guest().ip() == inject::agent_header().asking_ip) {
+    inform(call, service);
+  } else if (has_flag(process, ProcessFlag::kAgentMapped)) {
+    patch(call, service);
+  } else if (!has_flag(process, ProcessFlag::kAgentRefused) &&
+             count_trap(process) >= kTrapsBeforeMap) {
+    map(call, listener, notification);
+  }
+}
+
+void Agents::tell(pid_t tid, std::size_t offset, std::uint32_t value) {
+  // A program that has unmapped its agent harms itself.
+  (void)RemoteMemory(tid).write(RemotePtr<std::uint32_t>(inject::kState + offset), value);
+}
+
+void Agents::inform(SyscallContext& call, Service service) {
+  Task& task = call.task();
+  ThreadGroup& process = task.group();
+  const std::lock_guard lock(mutex_);
+  if (!has_flag(process, ProcessFlag::kAgentMapped)) set_flag(process, ProcessFlag::kAgentMapped);
+  if (memory_is_shared(process)) return;
+  switch (service) {
+    case inject::kServePid:
+      tell(call.tid(), offsetof(inject::State, pid), static_cast<std::uint32_t>(process.vnr()));
+      break;
+    case inject::kServeTid:
+      if (process.nr_threads() == 1) {
+        tell(call.tid(), offsetof(inject::State, tid), static_cast<std::uint32_t>(task.vnr()));
+      }
+      break;
+    case inject::kServeParentPid:
+      tell(call.tid(), offsetof(inject::State, ppid_plus_1),
+           static_cast<std::uint32_t>(process.parent_nr_in(*task.ns()) + 1));
+      break;
+    default:
+      if (!has_flag(process, ProcessFlag::kProcTainted)) {
+        tell(call.tid(), offsetof(inject::State, ordinary_paths), 1);
+      }
+      break;
+  }
+}
+
+void Agents::map(SyscallContext& call, int listener, std::uint64_t notification) {
+  ThreadGroup& process = call.task().group();
+  // Others would find the agent's descriptor among theirs.
+  if (process.nr_threads() != 1 || memory_is_shared(process)) return;
+  call.expect_delay();
+  seccomp_notif_addfd add{};
+  add.id = notification;
+  add.srcfd = static_cast<__u32>(image_->fd());
+  add.newfd_flags = O_CLOEXEC;
+  const int fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+  if (fd < 0) {
+    set_flag(process, ProcessFlag::kAgentRefused);
+    return;
+  }
+  runtime_.tracer().map_agent(call.tid(), call.guest().ip(), fd);
+}
+
+void Agents::patch(SyscallContext& call, Service service) {
+  ThreadGroup& process = call.task().group();
+  const RemoteMemory memory = call.memory();
+  const std::uint64_t site = call.guest().ip() - inject::kSiteLength;
+  if (memory_is_shared(process)) return;
+  if (process.nr_threads() != 1 && !inject::patched_by_one_store(site)) return;
+  inject::SiteBytes bytes;
+  if (!memory.read_bytes(site, bytes.data(), bytes.size())) return;
+  if (!inject::is_site(bytes, call.nr())) return;
+  const std::lock_guard lock(mutex_);
+  const RemotePtr<std::uint64_t> used(inject::kSlots);
+  const auto index = memory.read(used);
+  if (!index) {
+    // Another program by now.
+    set_flag(process, ProcessFlag::kAgentMapped, false);
+    return;
+  }
+  if (*index >= static_cast<std::uint64_t>(inject::kNrSlots)) return;
+  const inject::Header& header = inject::agent_header();
+  const inject::Slot slot{.entry = header.first_stub + *index * header.stub_size,
+                          .return_address = call.guest().ip(),
+                          .service = header.services[service],
+                          .nr = static_cast<std::uint32_t>(call.nr()),
+                          .unused = 0};
+  const std::uint64_t at =
+      inject::kSlots + offsetof(inject::Slots, slot) + *index * sizeof(inject::Slot);
+  if (!memory.write(RemotePtr<inject::Slot>(at), slot) || !memory.write(used, *index + 1)) return;
+  const inject::SiteBytes jump = inject::jump_through(at);
+  std::array<unsigned char, 8> word{};
+  const std::uint64_t aligned = site & ~std::uint64_t{7};
+  if (inject::patched_by_one_store(site) && memory.read_bytes(aligned, word.data(), word.size())) {
+    // The rest of the site stays what it is.
+    for (std::uint64_t i = 0; i < 5; ++i) word[site - aligned + i] = jump[i];
+    write_text(call.tid(), aligned, word.data(), word.size());
+  } else if (process.nr_threads() == 1) {
+    write_text(call.tid(), site, jump.data(), jump.size());
+  }
+}
+
+void Agents::withdraw_all(Task& task) {
+  const inject::State nothing{};
+  (void)RemoteMemory(task.level0()).write(RemotePtr<inject::State>(inject::kState), nothing);
+}
+
+void Agents::taint(Task& task) {
+  ThreadGroup& process = task.group();
+  const std::lock_guard lock(mutex_);
+  set_flag(process, ProcessFlag::kProcTainted);
+  if (!has_flag(process, ProcessFlag::kAgentMapped)) return;
+  tell(task.level0(), offsetof(inject::State, ordinary_paths), 0);
+}
+
+void Agents::more_threads(Task& task) {
+  if (!has_flag(task.group(), ProcessFlag::kAgentMapped)) return;
+  const std::lock_guard lock(mutex_);
+  tell(task.level0(), offsetof(inject::State, tid), 0);
+}
+
+void Agents::share_memory(Task& task, bool for_vfork) {
+  ThreadGroup& process = task.group();
+  const std::lock_guard lock(mutex_);
+  if (for_vfork && counter(process, kVforksShift) < kCounterMask) {
+    change_flags(process,
+                 [](std::uintptr_t bits) { return bits + (std::uintptr_t{1} << kVforksShift); });
+  } else {
+    set_flag(process, ProcessFlag::kMemoryShared);
+  }
+  if (has_flag(process, ProcessFlag::kAgentMapped)) withdraw_all(task);
+}
+
+void Agents::vfork_ended(ThreadGroup& parent, ThreadGroup* child) {
+  const std::lock_guard lock(mutex_);
+  if (counter(parent, kVforksShift) != 0) {
+    change_flags(parent,
+                 [](std::uintptr_t bits) { return bits - (std::uintptr_t{1} << kVforksShift); });
+  }
+  // It has memory of its own now, if it lives.
+  if (child) set_flag(*child, ProcessFlag::kMemoryShared, false);
+}
+
+void Agents::parent_changed(ThreadGroup& process) {
+  if (!has_flag(process, ProcessFlag::kAgentMapped)) return;
+  const std::lock_guard lock(mutex_);
+  for (const Ref<Task>& thread : process.threads()) {
+    if (thread->alive()) tell(thread->level0(), offsetof(inject::State, ppid_plus_1), 0);
+  }
+}
+
+void Agents::exec(Task& task) {
+  ThreadGroup& process = task.group();
+  const std::lock_guard lock(mutex_);
+  if (has_flag(process, ProcessFlag::kAgentMapped)) withdraw_all(task);
+  change_flags(process, [](std::uintptr_t bits) {
+    return bits &
+           ~(static_cast<std::uintptr_t>(ProcessFlag::kAgentMapped) |
+             static_cast<std::uintptr_t>(ProcessFlag::kAgentRefused) | kCounterMask << kTrapsShift);
+  });
+}
+
+void Agents::ask_paths() {
+  if (image_) image_->ask_paths();
+}
+
+void* Agents::inherited_flags(const ThreadGroup& parent, bool shares_memory) {
+  auto bits = reinterpret_cast<std::uintptr_t>(parent.data());
+  bits &= ~(kCounterMask << kVforksShift);
+  const auto shared = static_cast<std::uintptr_t>(ProcessFlag::kMemoryShared);
+  return reinterpret_cast<void*>(shares_memory ? bits | shared : bits & ~shared);
+}
+
+}  // namespace warren

@@ -1,0 +1,67 @@
+// The agent in guests: which process has it, what its state says, which sites jump to it.
+//
+// A process that makes many calls that the agent could serve gets it mapped (Tracer::map_agent());
+// from then on each site that still traps is patched when its call is served. What the supervisor
+// needs to know of a process is read from the process's own memory, which a fork copies and an exec
+// forgets; only a few flags are kept (process_flags.h).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "inject/image.h"
+#include "inject/served_calls.h"
+#include "warren/kernel.h"
+
+namespace warren {
+
+class Runtime;
+class SyscallContext;
+
+class Agents {
+ public:
+  explicit Agents(Runtime& runtime) : runtime_(runtime) {}
+
+  // Before there are guests. Without it no guest gets an agent, and all below does nothing.
+  // Errors: as inject::Image::create().
+  Result<void> enable();
+  bool enabled() const { return image_ != nullptr; }
+
+  // A notified call was handled, and its caller still waits for the answer to `notification` of
+  // `listener`. Notifier threads.
+  void after_call(SyscallContext& call, int listener, std::uint64_t notification);
+
+  // What a process's agent may have been told holds no more; to be called before any of its threads
+  // can run with the change. Any thread.
+  void taint(Task& task);         // it has, or gets, a directory inside /proc
+  void more_threads(Task& task);  // it is about to have a second thread
+  void share_memory(Task& task, bool for_vfork);
+  void vfork_ended(ThreadGroup& parent, ThreadGroup* child);
+  void parent_changed(ThreadGroup& process);
+  // It execs, unless the call fails.
+  void exec(Task& task);
+  // A symbolic link into /proc was made: texts of paths say nothing any more.
+  void ask_paths();
+
+  // The flags that a new process has from its parent's.
+  static void* inherited_flags(const ThreadGroup& parent, bool shares_memory);
+
+ private:
+  using Service = inject::Service;
+
+  void inform(SyscallContext& call, Service service);
+  void map(SyscallContext& call, int listener, std::uint64_t notification);
+  void patch(SyscallContext& call, Service service);
+  // The word of inject::State at `offset`. (mutex_)
+  void tell(pid_t tid, std::size_t offset, std::uint32_t value);
+  void withdraw_all(Task& task);
+
+  Runtime& runtime_;
+  std::unique_ptr<inject::Image> image_;
+  // Held while what is to be told is looked up and told, and while what is told is withdrawn, so
+  // that nothing outdated is told. A leaf.
+  std::mutex mutex_;
+};
+
+}  // namespace warren

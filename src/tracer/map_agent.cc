@@ -1,0 +1,97 @@
+// How a task comes to have the agent in its memory: it is interrupted at the end of a call, maps
+// the agent's code by a remote call, and runs the agent's own boot code for the rest.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <future>
+
+#include "inject/image.h"
+#include "tracer/process_flags.h"
+#include "tracer/ptrace.h"
+#include "tracer/tracer.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+namespace warren {
+
+void Tracer::map_agent(pid_t tid, std::uint64_t after_syscall, int fd) {
+  std::promise<void> done;
+  const bool posted = post([&] {
+    if (Tracee* tracee = find(tid); tracee && tracee->task) {
+      tracee->agent = Tracee::AgentMapping{after_syscall, fd};
+      ptrace_call::raw(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+    }
+    done.set_value();
+  });
+  if (posted) done.get_future().wait();
+}
+
+void Tracer::finish_mapping(Tracee& tracee) {
+  const Tracee::AgentMapping mapping = *tracee.agent;
+  tracee.agent.reset();
+  arch::Registers guest;
+  if (!ptrace_call::get_registers(tracee.tid, &guest)) return;
+  // A blocking open that our interrupt ended is made again.
+  if (guest.result() <= -512 && guest.result() >= -514 && guest.syscall() >= 0) {
+    guest.rewind(guest.syscall());
+  }
+  arch::Registers at = guest;
+  at.set_ip(mapping.after_syscall);
+  at.set_syscall(-1);
+  const long mapped =
+      remote_syscall(tracee, at, SYS_mmap,
+                     {inject::kBase, inject::kState - inject::kBase, PROT_READ | PROT_EXEC,
+                      MAP_SHARED | MAP_FIXED_NOREPLACE, static_cast<std::uint64_t>(mapping.fd), 0});
+  ThreadGroup& process = tracee.task->group();
+  if (mapped == static_cast<long>(inject::kBase)) {
+    if (boot_agent(tracee, at, mapping.fd)) {
+      set_flag(process, ProcessFlag::kAgentMapped);
+    } else {
+      set_flag(process, ProcessFlag::kAgentRefused);
+    }
+  } else {
+    // Linux before 4.17 takes the address for a hint.
+    if (mapped > 0) {
+      remote_syscall(tracee, at, SYS_munmap,
+                     {static_cast<std::uint64_t>(mapped), inject::kState - inject::kBase});
+    }
+    remote_syscall(tracee, at, SYS_close, {static_cast<std::uint64_t>(mapping.fd)});
+    set_flag(process, ProcessFlag::kAgentRefused);
+  }
+  guest.set_syscall(-1);
+  ptrace_call::set_registers(tracee.tid, guest);
+}
+
+bool Tracer::boot_agent(Tracee& tracee, const arch::Registers& at, int fd) {
+  const pid_t tid = tracee.tid;
+  std::uint64_t mask = 0;
+  std::uint64_t all = ~std::uint64_t{0};
+  if (!ptrace_call::get_signal_mask(tid, &mask)) return false;
+  const inject::Header& header = inject::agent_header();
+  arch::Registers boot = at;
+  boot.set_ip(header.boot);
+  boot.set_arg(0, static_cast<std::uint64_t>(fd));
+  ptrace_call::set_signal_mask(tid, &all);
+  ptrace_call::set_registers(tid, boot);
+  bool stop_signal = false;
+  arch::Registers end;
+  for (;;) {
+    ptrace_call::resume(tid);
+    const int status = next_remote_stop(tracee);
+    if (status == 0) return false;
+    if (status >> 16 == PTRACE_EVENT_SECCOMP) break;
+    if (WSTOPSIG(status) == SIGSTOP && status >> 16 == 0) stop_signal = true;
+  }
+  ptrace_call::set_signal_mask(tid, &mask);
+  if (stop_signal) kill(tid, SIGSTOP);
+  return ptrace_call::get_registers(tid, &end) &&
+         end.syscall() == static_cast<long>(header.boot_ends) && end.arg(0) == inject::kState &&
+         end.arg(1) == 0;
+}
+
+}  // namespace warren
