@@ -52,13 +52,13 @@ class BeyondNative(AtMost):
 
 
 class NoWorseThan(Slowdown):
-    """The slowdown is at most so many times that of another row: a number of guests does not
-    matter."""
+    """The slowdown is at most so many times that of the row `other`, which `what` names to the
+    reader: the number of guests does not matter."""
 
-    def __init__(self, other, limit=1.10):
+    def __init__(self, other, what, limit=1.10):
         super().__init__(limit)
         self.other = other
-        self.text = f"{other} + {limit - 1:.0%}"
+        self.text = f"{what} + {limit - 1:.0%}"
 
     def value(self, figures, row, column):
         here = figures.slowdown(row, column)

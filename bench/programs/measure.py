@@ -28,6 +28,11 @@ def last_line(text):
     return (text.strip().splitlines() or [""])[-1]
 
 
+def complaint(text):
+    """The end of what a program said on stderr, in one line."""
+    return "; ".join(text.strip().splitlines()[-3:])
+
+
 def run_once(command, cwd):
     """Runs `command` in a session of its own and returns the figure that it prints."""
     process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -40,7 +45,7 @@ def run_once(command, cwd):
         process.communicate()
         raise Failed(f"not finished after {TIMEOUT} s") from None
     if process.returncode != 0:
-        raise Failed(f"ended with {process.returncode}: {last_line(err)}".rstrip(": "))
+        raise Failed(f"ended with {process.returncode}: {complaint(err)}".rstrip(": "))
     try:
         return float(last_line(out))
     except ValueError:

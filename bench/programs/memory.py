@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 
-from measure import Failed, TIMEOUT, environment, last_line
+from measure import Failed, TIMEOUT, complaint, environment
 
 
 def _parents():
@@ -64,7 +64,7 @@ class Crowd:
         if self._process.stdout.readline() != "ready\n":
             self._alarm.cancel()
             self._process.kill()
-            raise Failed("the guests did not start: " + last_line(self._process.communicate()[1]))
+            raise Failed("the guests did not start: " + complaint(self._process.communicate()[1]))
         return self
 
     def __exit__(self, *exception):
@@ -86,7 +86,7 @@ class Crowd:
         found = []
         for pid in _tree(self._process.pid):
             with contextlib.suppress(OSError):
-                if os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith(name):
+                if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == name:
                     found.append(pid)
         if not found:
             raise Failed(f"no process of {name} is to be seen")

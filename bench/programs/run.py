@@ -29,6 +29,24 @@ from scratch import scratch  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+def regex(text):
+    """A regular expression from the command line."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from None
+
+
+def output(path):
+    """The name of a file to write; one that cannot be written is to be known before half an hour
+    of measuring, not after it."""
+    try:
+        with open(path, "a", encoding="utf-8"):
+            return path
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path!r}: {error.strerror}") from None
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="bench/programs/run.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,12 +56,12 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=None, metavar="N",
                         help="rounds of the interleaved run (default 7; 3 with --quick)")
     parser.add_argument("--quick", action="store_true", help="shorter workloads, fewer rounds")
-    parser.add_argument("--rows", metavar="REGEX", type=re.compile,
+    parser.add_argument("--rows", metavar="REGEX", type=regex,
                         help="only the rows in whose name (see --list) REGEX is found")
-    parser.add_argument("--columns", metavar="REGEX", type=re.compile,
+    parser.add_argument("--columns", metavar="REGEX", type=regex,
                         help="besides native only the columns in whose name REGEX is found")
-    parser.add_argument("--json", metavar="FILE", help="write every sample to FILE")
-    parser.add_argument("--svg", metavar="FILE", help="write the plot to FILE")
+    parser.add_argument("--json", metavar="FILE", type=output, help="write every sample to FILE")
+    parser.add_argument("--svg", metavar="FILE", type=output, help="write the plot to FILE")
     parser.add_argument("--list", action="store_true", help="name the rows and columns")
     arguments = parser.parse_args()
     if arguments.rounds is None:
@@ -53,11 +71,12 @@ def parse_arguments():
     return arguments
 
 
-def matching(everything, regex, kind):
-    """The members of `everything` in whose name `regex` is found; all when it is None."""
-    found = [x for x in everything if regex is None or regex.search(x.name)]
+def matching(everything, wanted, kind):
+    """The members of `everything` in whose name the regex `wanted` is found; all when it is
+    None."""
+    found = [x for x in everything if wanted is None or wanted.search(x.name)]
     if not found:
-        sys.exit(f"bench: no {kind} matches {regex.pattern!r}; there are: "
+        sys.exit(f"bench: no {kind} matches {wanted.pattern!r}; there are: "
                  + " ".join(x.name for x in everything))
     return found
 
@@ -120,6 +139,9 @@ def main():
         rows = [row for row in rows if row.name not in absent]
         host = machine()
         print(describe(host, arguments.rounds) + f"; load {host['load']:.1f}\n", flush=True)
+        if host["load"] > 0.5:
+            print("bench: the machine is busy with other things: the figures will be noisy",
+                  file=sys.stderr)
         samples, failures = measure(rows, columns, launcher, directory, arguments.rounds)
     figures = Figures(rows, samples)
     print("\n".join(table.table(rows, columns, figures, failures)))
