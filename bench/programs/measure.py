@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 TIMEOUT = 300  # seconds for one run of one workload; the slowest takes about a minute
-# A pair of row and column that takes long is far from native, and few rounds show how far.
-SLOW, SLOW_ROUNDS = 5.0, 3  # seconds, rounds
+# Of a pair of row and column that takes so long, and that many times longer than native, few rounds
+# show how far from native it is.
+SLOW_SECONDS, SLOW_RATIO, SLOW_ROUNDS = 5.0, 2.0, 3
 
 
 class Failed(Exception):
@@ -58,12 +59,15 @@ def _progress(text):
         sys.stderr.flush()
 
 
-def _enough(row, samples):
-    """Whether a pair that has these samples needs no more."""
+def _enough(row, samples, native):
+    """Whether a pair that has these samples needs no more; `native` are the row's native ones."""
     if row.most_rounds and len(samples) >= row.most_rounds:
         return True
-    return (len(samples) >= SLOW_ROUNDS and row.unit == "s"
-            and statistics.median(samples) * row.repeats > SLOW)
+    if row.unit != "s" or len(samples) < SLOW_ROUNDS or not native:
+        return False
+    median = statistics.median(samples)
+    return (median * row.repeats > SLOW_SECONDS
+            and median > SLOW_RATIO * statistics.median(native))
 
 
 def measure(rows, columns, launcher, cwd, rounds):
@@ -79,9 +83,10 @@ def measure(rows, columns, launcher, cwd, rounds):
     for number in range(rounds):
         first = number % len(columns)
         for row in rows:
+            native = samples[row.name]["native"]
             for column in columns[first:] + columns[:first]:
                 mine = samples[row.name][column.name]
-                if (row.name, column.name) in failures or _enough(row, mine):
+                if (row.name, column.name) in failures or _enough(row, mine, native):
                     continue
                 _progress(f"round {number + 1}/{rounds}: {row.name}, {column.name}")
                 try:
