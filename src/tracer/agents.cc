@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 
 #include "inject/site.h"
 #include "tracer/process_flags.h"
@@ -19,8 +20,13 @@ namespace warren {
 namespace {
 
 // Mapping costs about as much as this many calls by way of the supervisor; most programs end
-// sooner.
-constexpr std::uintptr_t kTrapsBeforeMap = 16;
+// sooner. Tests set another number in the environment, 1 to 255, to have it early.
+std::uintptr_t traps_before_map() {
+  constexpr std::uintptr_t kDefault = 16;
+  const char* const wanted = std::getenv("WARREN_AGENT_AFTER");
+  const int number = wanted ? std::atoi(wanted) : 0;
+  return number >= 1 && number <= 255 ? static_cast<std::uintptr_t>(number) : kDefault;
+}
 
 bool memory_is_shared(const ThreadGroup& process) {
   return has_flag(process, ProcessFlag::kMemoryShared) || counter(process, kVforksShift) != 0;
@@ -52,6 +58,7 @@ bool write_text(pid_t tid, std::uint64_t address, const void* bytes, std::size_t
 Result<void> Agents::enable() {
   auto image = inject::Image::create();
   if (!image) return image.error();
+  traps_before_map_ = traps_before_map();
   image_ = std::move(*image);
   return {};
 }
@@ -66,7 +73,7 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
   } else if (has_flag(process, ProcessFlag::kAgentMapped)) {
     patch(call, service);
   } else if (!has_flag(process, ProcessFlag::kAgentRefused) &&
-             count_trap(process) >= kTrapsBeforeMap) {
+             count_trap(process) >= traps_before_map_) {
     map(call, listener, notification);
   }
 }

@@ -59,6 +59,7 @@ class Agents {
 
   Runtime& runtime_;
   std::unique_ptr<inject::Image> image_;
+  std::uintptr_t traps_before_map_ = 0;
   // Held while what is to be told is looked up and told, and while what is told is withdrawn, so
   // that nothing outdated is told. A leaf.
   std::mutex mutex_;

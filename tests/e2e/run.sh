@@ -43,7 +43,7 @@ chmod 700 "$home/run"
 cd "$home"
 # Nothing of the caller's set-up (language managers on PATH, locale, prompts) reaches the guests.
 run=(
-  "${become[@]}" env -i WARREN="$WARREN" WARREN_BACKEND="$backend" HOME="$home" TMPDIR="$home/tmp"
+  "${become[@]}" env -i WARREN="$WARREN" WARREN_BACKEND="$backend" WARREN_AGENT_AFTER="${WARREN_AGENT_AFTER:-1}" HOME="$home" TMPDIR="$home/tmp"
   XDG_RUNTIME_DIR="$home/run" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   LC_ALL=C.UTF-8 TERM=xterm ${user:+USER=$user LOGNAME=$user}
 )

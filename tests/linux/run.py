@@ -63,6 +63,8 @@ class Machine:
             "TMPDIR": self.home,
             "LC_ALL": "C.UTF-8",
             "WARREN_BACKEND": args.backend,
+            # Every guest gets its agent at once.
+            "WARREN_AGENT_AFTER": os.environ.get("WARREN_AGENT_AFTER", "1"),
         }
         self.oracle_error = self.probe_oracle()
 
