@@ -79,6 +79,7 @@ class RunCommand : public Command {
   RunContainer run_container_;
   std::string name_, nest_text_ = "1", backend_name_;
   CLI::Option* backend_option_ = nullptr;
+  const char* backend_source_ = "run: --backend";
   Backend backend_ = Backend::kAuto;
   int nest_ = 1;
   bool detach_ = false, stats_ = false;
@@ -109,16 +110,15 @@ std::optional<Failure> RunCommand::check() {
 }
 
 std::optional<Failure> RunCommand::check_backend() {
-  const bool given = backend_option_->count() > 0;
-  if (!given) {
+  if (backend_option_->count() == 0) {
     const char* wish = std::getenv("WARREN_BACKEND");
     if (wish == nullptr || *wish == '\0') return std::nullopt;
     backend_name_ = wish;
+    backend_source_ = "run: WARREN_BACKEND";
   }
   const std::optional<Backend> backend = backend_by_name(backend_name_);
   if (!backend) {
-    return Failure{given ? "run: --backend" : "run: WARREN_BACKEND", backend_name_, EINVAL,
-                   "give auto, ptrace or inject"};
+    return Failure{backend_source_, backend_name_, EINVAL, "give auto, ptrace or inject"};
   }
   backend_ = *backend;
   return std::nullopt;
@@ -170,7 +170,7 @@ control::RunOutcome RunCommand::run_outside(StartReport& start) {
   control::RunOptions options;
   const BackendChoice choice = choose_backend(backend_);
   if (choice.error != 0) {
-    return {kOwnFailure, describe({"run: --backend", backend_name_, choice.error, choice.why})};
+    return {kOwnFailure, describe({backend_source_, backend_name_, choice.error, choice.why})};
   }
   options.agent = choice.agent;
   if (auto failure = claim(options.socket)) return {failure->exit_status, describe(*failure)};

@@ -215,6 +215,53 @@ expect_error() {
   [ "$(jq -r '.[].backend' <<<"$output")" = "$taken" ]
 }
 
+# What doctor says, where the host lacks $1, of the check $2: its field $3.
+doctor_without() {
+  ./without "$1" "$WARREN" doctor --json | jq -r --arg name "$2" --arg field "$3" '.checks[] | select(.name == $name)[$field]'
+}
+
+# The back end of a container there.
+backend_without() {
+  ./without "$1" "$WARREN" run "--backend=$2" -- "$WARREN" ps --json | jq -r '.[].backend'
+}
+
+@test "a host without Landlock: auto takes ptrace, and who asks for inject gets it" {
+  need jq cc
+  compile without
+  [ "$(doctor_without landlock landlock health)" = missing ]
+  [ "$(doctor_without landlock agent health)" = limited ]
+  [[ "$(doctor_without landlock agent detail)" == *"takes ptrace: "*Landlock* ]]
+  [ "$(backend_without landlock auto)" = ptrace ]
+  [ "$(backend_without landlock inject)" = inject ]
+}
+
+@test "a host without what the agent needs: auto takes ptrace, and inject is an error" {
+  need jq cc
+  compile without
+  local thing why
+  for thing in low-memory wipe-on-fork; do
+    case $thing in
+      low-memory) why="Operation not permitted; guests cannot map code at 0x100000; see the sysctl vm.mmap_min_addr" ;;
+      wipe-on-fork) why="Invalid argument; memory that a fork empties (MADV_WIPEONFORK) needs Linux 4.14" ;;
+    esac
+    [ "$(doctor_without "$thing" agent health)" = missing ]
+    [[ "$(doctor_without "$thing" agent detail)" == *"takes ptrace: ${why#*; }" ]]
+    [ "$(backend_without "$thing" auto)" = ptrace ]
+    run -125 --separate-stderr ./without "$thing" "$WARREN" run --backend=inject -- true
+    expect_error "run: --backend: inject: $why"
+    WARREN_BACKEND=inject run -125 --separate-stderr ./without "$thing" "$WARREN" run -- true
+    expect_error "run: WARREN_BACKEND: inject: $why"
+  done
+}
+
+@test "a host without synchronous wake-up" {
+  need jq cc
+  compile without
+  [ "$(doctor_without sync-wake-up "synchronous wake-up" health)" = limited ]
+  run -0 ./without sync-wake-up "$WARREN" run -- sh -c '(true); ps -o pid= -p $$ | tr -d " "'
+  [ "$output" = 1 ]
+}
+
 @test "doctor: a place without user notification" {
   # warren's own guests may not install a listener of their own, nor trace.
   run guest "$WARREN" doctor
