@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "inject/layout.h"
 
 namespace warren {
 namespace {
@@ -21,9 +22,9 @@ namespace {
 constexpr long kLandlockCreateRuleset = 444;
 constexpr unsigned kLandlockVersionFlag = 1;
 
-constexpr std::uintptr_t kAgentBase = 0x100000;
-constexpr std::size_t kAgentSize = 0x6000;
-constexpr std::size_t kPage = 0x1000;
+constexpr std::uintptr_t kAgentBase = inject::kBase;
+constexpr std::size_t kAgentSize = inject::kEnd - inject::kBase;
+constexpr std::size_t kPage = inject::kPage;
 
 constexpr std::array<std::pair<std::string_view, Backend>, 3> kNames{
     {{"auto", Backend::kAuto}, {"ptrace", Backend::kPtrace}, {"inject", Backend::kInject}}};
