@@ -27,20 +27,23 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   if (!kernel) return kernel.error();
   auto ns = (*kernel)->create_namespace((*kernel)->root());
   if (!ns) return ns.error();
-  return std::unique_ptr<Container>(
-      new Container(std::move(*kernel), std::move(*ns), name, front, agent));
+  std::unique_ptr<Container> container(
+      new Container(std::move(*kernel), std::move(*ns), name, front));
+  if (agent) {
+    if (auto enabled = container->runtime_.agents().enable(); !enabled) return enabled.error();
+  }
+  container->filter_ = build_seccomp_filter(syscall_table(), agent);
+  return container;
 }
 
 Container::Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
-                     FrontLine& front, bool agent)
+                     FrontLine& front)
     : runtime_(std::move(kernel), name),
       tracer_(runtime_),
       ns_(std::move(ns)),
       front_(front),
-      filter_(build_seccomp_filter(syscall_table())),
       started_(std::time(nullptr)) {
   runtime_.set_tracer(tracer_);
-  runtime_.set_agent_enabled(agent);
 }
 
 Container::~Container() = default;
@@ -168,7 +171,7 @@ control::ContainerInfo Container::info() {
   const Snapshot all = runtime_.kernel().snapshot();
   control::ContainerInfo info;
   info.name = runtime_.name();
-  info.backend = backend_name(runtime_.agent_enabled() ? Backend::kInject : Backend::kPtrace);
+  info.backend = backend_name(runtime_.agents().enabled() ? Backend::kInject : Backend::kPtrace);
   info.supervisor_pid = getpid();
   info.started = started_;
   for (const NamespaceSnapshot& ns : all.namespaces) {
