@@ -1,6 +1,7 @@
 #include "tracer/backend.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -87,8 +88,10 @@ int try_notification() {
 BackendChoice impossible(const AgentHost& host) {
   if (!host.known_machine) return {false, "the agent is code for x86-64", EOPNOTSUPP};
   if (host.map_error != 0) {
-    return {false, "guests cannot map code at 0x100000; see the sysctl vm.mmap_min_addr",
-            host.map_error};
+    return {
+        false,
+        fmt::format("guests cannot map code at {:#x}; see the sysctl vm.mmap_min_addr", kAgentBase),
+        host.map_error};
   }
   if (host.wipe_error != 0) {
     return {false, "memory that a fork empties (MADV_WIPEONFORK) needs Linux 4.14",

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <string>
 
+#include "inject/layout.h"
+
 namespace warren {
 namespace {
 
@@ -80,7 +82,7 @@ TEST(Backend, ExaminingLeavesNothingMapped) {
   const AgentHost host = examine_agent_host();
   if (host.map_error != 0) return;  // nothing was mapped then
   unsigned char resident;
-  EXPECT_NE(mincore(reinterpret_cast<void*>(0x100000), 0x1000, &resident), 0);
+  EXPECT_NE(mincore(reinterpret_cast<void*>(inject::kBase), inject::kPage, &resident), 0);
   EXPECT_EQ(errno, ENOMEM);
 }
 

@@ -15,18 +15,19 @@
 
 enum { kAnyArgument = -1 };
 
-// A call, the low half of one of its arguments, and how it fails.
+// A call, what the low half of one of its arguments is or has among its bits, and how it fails.
 static const struct {
   const char* name;
   unsigned call;
   int argument;
+  unsigned short test;
   unsigned value;
   int error;
 } kThings[] = {
-    {"landlock", 444 /* landlock_create_ruleset */, kAnyArgument, 0, EOPNOTSUPP},
-    {"low-memory", SYS_mmap, 0, 0x100000, EPERM},
-    {"wipe-on-fork", SYS_madvise, 2, MADV_WIPEONFORK, EINVAL},
-    {"sync-wake-up", SYS_ioctl, 1, 0x40082104 /* SECCOMP_IOCTL_NOTIF_SET_FLAGS */, EINVAL},
+    {"landlock", 444 /* landlock_create_ruleset */, kAnyArgument, BPF_JEQ, 0, EOPNOTSUPP},
+    {"agent-address", SYS_mmap, 3, BPF_JSET, 0x100000 /* MAP_FIXED_NOREPLACE */, EPERM},
+    {"wipe-on-fork", SYS_madvise, 2, BPF_JEQ, MADV_WIPEONFORK, EINVAL},
+    {"sync-wake-up", SYS_ioctl, 1, BPF_JEQ, 0x40082104 /* SECCOMP_IOCTL_NOTIF_SET_FLAGS */, EINVAL},
 };
 
 int main(int argc, char** argv) {
@@ -40,7 +41,7 @@ int main(int argc, char** argv) {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kThings[i].call, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, any ? kThings[i].call : kThings[i].value, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_K | kThings[i].test, any ? kThings[i].call : kThings[i].value, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)kThings[i].error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
