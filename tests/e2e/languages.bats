@@ -37,7 +37,7 @@ go_environment() {
 
 @test "java: threads, subprocesses, process handles" {
   need java ps
-  LIMIT=120 run -9 guest java "$PROGRAMS/Family.java"
+  LIMIT=120 run -9 guest java -XX:-UsePerfData "$PROGRAMS/Family.java"
   expect_output <<-END
 	pid 1 parent false
 	compiled 199999920000000
@@ -54,9 +54,9 @@ go_environment() {
 
 @test "java: ended by a signal, its hooks run" {
   need java
-  LIMIT=120 run -143 guest java "$PROGRAMS/Family.java" TERM
+  LIMIT=120 run -143 guest java -XX:-UsePerfData "$PROGRAMS/Family.java" TERM
   [ "$output" = hook ]
-  LIMIT=120 run -0 guest sh -c "java '$PROGRAMS/Family.java' INT; echo \"status \$?\""
+  LIMIT=120 run -0 guest sh -c "java -XX:-UsePerfData '$PROGRAMS/Family.java' INT; echo \"status \$?\""
   expect_output <<-END
 	hook
 	status 130
@@ -67,11 +67,11 @@ go_environment() {
   need java jcmd
   mkfifo hold ready
   cat >attach.sh <<-'END'
-	java "$1" serve <hold >ready & vm=$!
+	java -XX:-UsePerfData "$1" serve <hold >ready & vm=$!
 	exec 3>hold
 	read -r line <ready
 	echo "$line, number $vm"
-	jcmd "$vm" Thread.print >threads || echo "jcmd $?"
+	jcmd -J-XX:-UsePerfData "$vm" Thread.print >threads || echo "jcmd $?"
 	nid=$(sed -n 's/^"attendant".* nid=\(0x[0-9a-f]*\|[0-9]*\) .*/\1/p' threads)
 	test -n "$nid" && test -d "/proc/$vm/task/$((nid))" && echo "a thread of it"
 	exec 3>&-

@@ -26,6 +26,7 @@ os.close(to_browser)
 os.close(from_browser)
 stream = open(theirs, "rb")
 number = 0
+events = []
 
 
 def message():
@@ -45,7 +46,7 @@ def call(method, session=None, **parameters):
         request["sessionId"] = session
     os.write(ours, json.dumps(request).encode() + b"\0")
     while (reply := message()).get("id") != number:
-        pass
+        events.append(reply.get("method"))
     if "error" in reply:
         raise RuntimeError(f"{method}: {reply['error']}")
     return reply["result"]
@@ -61,11 +62,14 @@ def kind(process):
         process["type"], "--type=renderer" if process["type"] == "renderer" else "--type=utility")
 
 
-target = call("Target.createTarget", url=page)["targetId"]
+target = call("Target.createTarget", url="about:blank")["targetId"]
 session = call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-loaded = """new Promise((done) => document.readyState == "complete" ? done(document.body.innerText)
-  : addEventListener("load", () => done(document.body.innerText)))"""
-print(call("Runtime.evaluate", session, expression=loaded, awaitPromise=True)["result"]["value"].strip())
+call("Page.enable", session)
+events.clear()
+call("Page.navigate", session, url=page)
+while "Page.loadEventFired" not in events:
+    events.append(message().get("method"))
+print(call("Runtime.evaluate", session, expression="document.body.innerText")["result"]["value"].strip())
 said = call("SystemInfo.getProcessInfo")["processInfo"]
 seen = family()
 strange = [p for p in said if p["id"] not in seen or kind(p) not in seen[p["id"]][1]]
