@@ -16,8 +16,4 @@ bool is_site(const SiteBytes& bytes, int nr);
 // bytes differ from the site's.
 SiteBytes jump_through(std::uint64_t pointer);
 
-// Whether all that a patch of the site at `address` changes lies in one aligned word, which one
-// store replaces: other threads then find the old instruction or the new one.
-inline bool patched_by_one_store(std::uint64_t address) { return address % 8 <= 3; }
-
 }  // namespace warren::inject

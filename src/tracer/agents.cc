@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "inject/site.h"
 #include "tracer/process_flags.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
@@ -44,14 +43,25 @@ std::uintptr_t count_trap(ThreadGroup& process) {
   return count;
 }
 
-// Writes into the text of a program, which is not writable for itself.
-bool write_text(pid_t tid, std::uint64_t address, const void* bytes, std::size_t size) {
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/mem", tid);
-  const UniqueFd memory(open(path, O_RDWR | O_CLOEXEC));
-  return memory.ok() && pwrite(memory.get(), bytes, size, static_cast<off_t>(address)) ==
-                            static_cast<ssize_t>(size);
-}
+constexpr unsigned char kBreakpoint = 0xcc;  // int3
+constexpr std::uint16_t kJumpBegin = 0x24ff;
+
+// The text of a program, which is not writable for itself.
+class GuestText {
+ public:
+  explicit GuestText(pid_t tid) {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/%d/mem", tid);
+    memory_.reset(open(path, O_RDWR | O_CLOEXEC));
+  }
+  bool write(std::uint64_t address, const void* bytes, std::size_t size) const {
+    return memory_.ok() && pwrite(memory_.get(), bytes, size, static_cast<off_t>(address)) ==
+                               static_cast<ssize_t>(size);
+  }
+
+ private:
+  UniqueFd memory_;
+};
 
 }  // namespace
 
@@ -124,7 +134,8 @@ void Agents::map(SyscallContext& call, int listener, std::uint64_t notification)
     set_flag(process, ProcessFlag::kAgentRefused);
     return;
   }
-  runtime_.tracer().map_agent(call.tid(), call.guest().ip(), fd);
+  // The call is made once more: by then the descriptor is gone, and its number is free again.
+  if (runtime_.tracer().map_agent(call.tid(), call.nr(), call.guest().ip(), fd)) call.answer(0);
 }
 
 void Agents::patch(SyscallContext& call, Service service) {
@@ -132,7 +143,6 @@ void Agents::patch(SyscallContext& call, Service service) {
   const RemoteMemory memory = call.memory();
   const std::uint64_t site = call.guest().ip() - inject::kSiteLength;
   if (memory_is_shared(process)) return;
-  if (process.nr_threads() != 1 && !inject::patched_by_one_store(site)) return;
   inject::SiteBytes bytes;
   if (!memory.read_bytes(site, bytes.data(), bytes.size())) return;
   if (!inject::is_site(bytes, call.nr())) return;
@@ -154,16 +164,32 @@ void Agents::patch(SyscallContext& call, Service service) {
   const std::uint64_t at =
       inject::kSlots + offsetof(inject::Slots, slot) + *index * sizeof(inject::Slot);
   if (!memory.write(RemotePtr<inject::Slot>(at), slot) || !memory.write(used, *index + 1)) return;
-  const inject::SiteBytes jump = inject::jump_through(at);
-  std::array<unsigned char, 8> word{};
-  const std::uint64_t aligned = site & ~std::uint64_t{7};
-  if (inject::patched_by_one_store(site) && memory.read_bytes(aligned, word.data(), word.size())) {
-    // The rest of the site stays what it is.
-    for (std::uint64_t i = 0; i < 5; ++i) word[site - aligned + i] = jump[i];
-    write_text(call.tid(), aligned, word.data(), word.size());
-  } else if (process.nr_threads() == 1) {
-    write_text(call.tid(), site, jump.data(), jump.size());
+  write_jump(call.tid(), site, inject::jump_through(at), process.nr_threads() == 1);
+}
+
+// Only the first five bytes change; the rest of a site is the end of the jump already. Threads that
+// may run through the site meanwhile meet a breakpoint until the jump is whole.
+void Agents::write_jump(pid_t tid, std::uint64_t site, const inject::SiteBytes& jump, bool alone) {
+  constexpr std::size_t kChanged = 5;
+  const GuestText text(tid);
+  if (alone) {
+    text.write(site, jump.data(), kChanged);
+    return;
   }
+  patching_.store(site, std::memory_order_release);
+  if (text.write(site, &kBreakpoint, 1)) {
+    text.write(site + 1, &jump[1], kChanged - 1);
+    text.write(site, &jump[0], 1);
+  }
+  patching_.store(0, std::memory_order_release);
+}
+
+bool Agents::met_patch(pid_t tid, std::uint64_t address) const {
+  if (!image_) return false;
+  if (patching_.load(std::memory_order_acquire) == address) return true;
+  // Whole by now, then.
+  const auto jump = RemoteMemory(tid).read(RemotePtr<std::uint16_t>(address));
+  return jump && *jump == kJumpBegin;
 }
 
 void Agents::withdraw_all(Task& task) {

@@ -6,12 +6,14 @@
 // forgets; only a few flags are kept (process_flags.h).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 
 #include "inject/image.h"
 #include "inject/served_calls.h"
+#include "inject/site.h"
 #include "warren/kernel.h"
 
 namespace warren {
@@ -44,6 +46,10 @@ class Agents {
   // A symbolic link into /proc was made: texts of paths say nothing any more.
   void ask_paths();
 
+  // Whether the breakpoint at `address` that a thread ran into is, or was, one of ours, so that the
+  // thread has only to try again.
+  bool met_patch(pid_t tid, std::uint64_t address) const;
+
   // The flags that a new process has from its parent's.
   static void* inherited_flags(const ThreadGroup& parent, bool shares_memory);
 
@@ -56,6 +62,7 @@ class Agents {
   // The word of inject::State at `offset`. (mutex_)
   void tell(pid_t tid, std::size_t offset, std::uint32_t value);
   void withdraw_all(Task& task);
+  void write_jump(pid_t tid, std::uint64_t site, const inject::SiteBytes& jump, bool alone);
 
   Runtime& runtime_;
   std::unique_ptr<inject::Image> image_;
@@ -63,6 +70,7 @@ class Agents {
   // Held while what is to be told is looked up and told, and while what is told is withdrawn, so
   // that nothing outdated is told. A leaf.
   std::mutex mutex_;
+  std::atomic<std::uint64_t> patching_{0};  // the site that has a breakpoint of ours just now
 };
 
 }  // namespace warren

@@ -19,16 +19,14 @@
 
 namespace warren {
 
-void Tracer::map_agent(pid_t tid, std::uint64_t after_syscall, int fd) {
-  std::promise<void> done;
+bool Tracer::map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd) {
+  std::promise<bool> done;
   const bool posted = post([&] {
-    if (Tracee* tracee = find(tid); tracee && tracee->task) {
-      tracee->agent = Tracee::AgentMapping{after_syscall, fd};
-      ptrace_call::raw(PTRACE_INTERRUPT, tid, nullptr, nullptr);
-    }
-    done.set_value();
+    Tracee* const tracee = find(tid);
+    if (tracee) tracee->agent = Tracee::AgentMapping{nr, after_syscall, fd};
+    done.set_value(tracee && ptrace_call::raw(PTRACE_INTERRUPT, tid, nullptr, nullptr) == 0);
   });
-  if (posted) done.get_future().wait();
+  return posted && done.get_future().get();
 }
 
 void Tracer::finish_mapping(Tracee& tracee) {
@@ -36,10 +34,6 @@ void Tracer::finish_mapping(Tracee& tracee) {
   tracee.agent.reset();
   arch::Registers guest;
   if (!ptrace_call::get_registers(tracee.tid, &guest)) return;
-  // A blocking open that our interrupt ended is made again.
-  if (guest.result() <= -512 && guest.result() >= -514 && guest.syscall() >= 0) {
-    guest.rewind(guest.syscall());
-  }
   arch::Registers at = guest;
   at.set_ip(mapping.after_syscall);
   at.set_syscall(-1);
@@ -63,7 +57,7 @@ void Tracer::finish_mapping(Tracee& tracee) {
     remote_syscall(tracee, at, SYS_close, {static_cast<std::uint64_t>(mapping.fd)});
     set_flag(process, ProcessFlag::kAgentRefused);
   }
-  guest.set_syscall(-1);
+  guest.rewind(mapping.nr);
   ptrace_call::set_registers(tracee.tid, guest);
 }
 

@@ -149,6 +149,16 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
       return;
     }
   }
+  if (signal == SIGTRAP && info.si_code == SI_KERNEL) {
+    arch::Registers regs;
+    if (ptrace_call::get_registers(tracee.tid, &regs) &&
+        runtime_.agents().met_patch(tracee.tid, regs.ip() - 1)) {
+      regs.set_ip(regs.ip() - 1);
+      ptrace_call::set_registers(tracee.tid, regs);
+      ptrace_call::resume(tracee.tid);
+      return;
+    }
+  }
   const Ref<PidNamespace> ns = tracee.task->ns();
   // First, while the child that the signal tells of is still known.
   bool deliver = true;

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 
 #include "tracer/process_flags.h"
@@ -270,7 +271,11 @@ void Tracer::on_exit_event(Tracee& tracee) {
 
 int Tracer::next_remote_stop(Tracee& tracee) {
   int status = 0;
-  if (waitpid(tracee.tid, &status, __WALL) != tracee.tid) return 0;
+  pid_t waited;
+  do {
+    waited = waitpid(tracee.tid, &status, __WALL);
+  } while (waited < 0 && errno == EINTR);  // by who posts work
+  if (waited != tracee.tid) return 0;
   if (WIFSTOPPED(status)) return status;
   // The caller still holds the tracee; its death is for the loop to hear of.
   post([this, tid = tracee.tid, status] { on_death(tid, status); });

@@ -30,9 +30,10 @@ struct Tracee {
   // An init that has reached its end and is kept there until its namespaces are empty.
   bool held_at_exit = false;
   std::optional<PendingCall> call;
-  // The agent is to be mapped at its next event stop, which is under way: where a `syscall`
-  // instruction ends, and the agent's descriptor there.
+  // The agent is to be mapped at its next event stop, which is under way: the call to be made again
+  // after that, where its `syscall` instruction ends, and the agent's descriptor there.
   struct AgentMapping {
+    int nr;
     std::uint64_t after_syscall;
     int fd;
   };

@@ -39,10 +39,11 @@ class Tracer {
   void finish() { finishing_ = true; }
   // Attaches to a child of the supervisor that waits to become `task`. Errors: as ptrace(2).
   Result<void> attach(pid_t tid, Ref<Task> task);
-  // Makes the task map the agent, which it has the descriptor `fd` of, before it goes on from its
-  // call, the `syscall` instruction before `after_syscall`. Returns when it cannot escape any more.
-  // Any thread but the tracer's, while the task waits for the answer to that call.
-  void map_agent(pid_t tid, std::uint64_t after_syscall, int fd);
+  // Makes the task map the agent, which it has the descriptor `fd` of, when it comes back from its
+  // call `nr`, the `syscall` instruction before `after_syscall`, and then make that call again.
+  // Returns when it cannot escape any more. Any thread but the tracer's, while the task waits for
+  // the answer. False: it is about to die.
+  bool map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd);
   // Brings the ptrace options of a process's threads up to date with its flags, at their next stop.
   void refresh_options(ThreadGroup& process);
   // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
