@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "inject/layout.h"
+#include "inject/served_calls.h"
 
 namespace warren::inject {
 
@@ -12,13 +12,25 @@ static_assert(kBase >> 16 == 0x050f && (kEnd - 1) >> 16 == 0x050f);
 }  // namespace
 
 bool is_site(const SiteBytes& bytes, int nr) {
-  SiteBytes site{0xb8, 0, 0, 0, 0, 0x0f, 0x05};
+  SiteBytes site{kSiteBegin, 0, 0, 0, 0, 0x0f, 0x05};
   std::memcpy(&site[1], &nr, sizeof nr);
   return bytes == site;
 }
 
+bool is_served_site(const SiteBytes& bytes) {
+  int nr = 0;
+  std::memcpy(&nr, &bytes[1], sizeof nr);
+  return is_site(bytes, nr) && service_of(nr) != kServeNone;
+}
+
+bool is_jump(const SiteBytes& bytes) {
+  std::uint32_t pointer = 0;
+  std::memcpy(&pointer, &bytes[3], sizeof pointer);
+  return pointer >= kSlots && pointer < kEnd && bytes == jump_through(pointer);
+}
+
 SiteBytes jump_through(std::uint64_t pointer) {
-  SiteBytes bytes{0xff, 0x24, 0x25};
+  SiteBytes bytes{kJumpBegin, 0x24, 0x25};
   const auto address = static_cast<std::uint32_t>(pointer);
   std::memcpy(&bytes[3], &address, sizeof address);
   return bytes;

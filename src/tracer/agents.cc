@@ -44,7 +44,6 @@ std::uintptr_t count_trap(ThreadGroup& process) {
 }
 
 constexpr unsigned char kBreakpoint = 0xcc;  // int3
-constexpr std::uint16_t kJumpBegin = 0x24ff;
 
 // The text of a program, which is not writable for itself.
 class GuestText {
@@ -187,9 +186,18 @@ void Agents::write_jump(pid_t tid, std::uint64_t site, const inject::SiteBytes& 
 bool Agents::met_patch(pid_t tid, std::uint64_t address) const {
   if (!image_) return false;
   if (patching_.load(std::memory_order_acquire) == address) return true;
-  // Whole by now, then.
-  const auto jump = RemoteMemory(tid).read(RemotePtr<std::uint16_t>(address));
-  return jump && *jump == kJumpBegin;
+  inject::SiteBytes bytes;
+  if (!RemoteMemory(tid).read_bytes(address, bytes.data(), bytes.size())) return false;
+  if (inject::is_jump(bytes)) return true;  // whole by now
+  if (bytes[0] != kBreakpoint) return false;
+  // A copy that was made by a fork in the midst of it.
+  for (const unsigned char begin : {inject::kJumpBegin, inject::kSiteBegin}) {
+    bytes[0] = begin;
+    if (inject::is_jump(bytes) || inject::is_served_site(bytes)) {
+      return GuestText(tid).write(address, &begin, 1);
+    }
+  }
+  return false;
 }
 
 void Agents::withdraw_all(Task& task) {

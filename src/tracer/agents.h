@@ -47,7 +47,7 @@ class Agents {
   void ask_paths();
 
   // Whether the breakpoint at `address` that a thread ran into is, or was, one of ours, so that the
-  // thread has only to try again.
+  // thread has only to try again. Tracer thread.
   bool met_patch(pid_t tid, std::uint64_t address) const;
 
   // The flags that a new process has from its parent's.
