@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <csignal>
 #include <future>
 
@@ -42,7 +43,11 @@ void Tracer::finish_mapping(Tracee& tracee) {
                      {inject::kBase, inject::kState - inject::kBase, PROT_READ | PROT_EXEC,
                       MAP_SHARED | MAP_FIXED_NOREPLACE, static_cast<std::uint64_t>(mapping.fd), 0});
   ThreadGroup& process = tracee.task->group();
-  if (mapped == static_cast<long>(inject::kBase)) {
+  if (mapped == -EEXIST) {
+    // An exec that failed made us forget that it is there.
+    remote_syscall(tracee, at, SYS_close, {static_cast<std::uint64_t>(mapping.fd)});
+    set_flag(process, ProcessFlag::kAgentMapped);
+  } else if (mapped == static_cast<long>(inject::kBase)) {
     if (boot_agent(tracee, at, mapping.fd)) {
       set_flag(process, ProcessFlag::kAgentMapped);
     } else {
