@@ -1,0 +1,227 @@
+// Runs the filter's program on calls from everywhere, by an interpreter of its few instructions.
+#include "tracer/seccomp_filter.h"
+
+#include <gtest/gtest.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include "inject/image.h"
+#include "inject/served_calls.h"
+
+namespace warren {
+namespace {
+
+constexpr int kCalls = 600;
+constexpr std::uint64_t kElsewhere = 0x400123;
+
+// What the program answers; none if it does something that the kernel would not let it.
+std::optional<std::uint32_t> answer(const std::vector<sock_filter>& program,
+                                    const seccomp_data& data) {
+  std::uint32_t a = 0;
+  for (std::size_t pc = 0; pc < program.size();) {
+    const sock_filter& at = program[pc++];
+    const auto branch = [&](bool taken) { pc += taken ? at.jt : at.jf; };
+    switch (at.code) {
+      case BPF_LD | BPF_W | BPF_ABS:
+        if (at.k % 4 != 0 || at.k + 4 > sizeof data) return std::nullopt;
+        std::memcpy(&a, reinterpret_cast<const char*>(&data) + at.k, sizeof a);
+        break;
+      case BPF_ALU | BPF_AND | BPF_K:
+        a &= at.k;
+        break;
+      case BPF_JMP | BPF_JA:
+        pc += at.k;
+        break;
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        branch(a == at.k);
+        break;
+      case BPF_JMP | BPF_JGE | BPF_K:
+        branch(a >= at.k);
+        break;
+      case BPF_JMP | BPF_JSET | BPF_K:
+        branch((a & at.k) != 0);
+        break;
+      case BPF_JMP | BPF_JGT | BPF_K:
+        branch(a > at.k);
+        break;
+      case BPF_RET | BPF_K:
+        return at.k;
+      default:
+        return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+// Whether the agent makes such a call itself when nothing in it leads to /proc.
+bool tests_paths(int nr) {
+  const inject::Service service = inject::service_of(nr);
+  return service == inject::kServePath0 || service == inject::kServePath1 ||
+         service == inject::kServeDirectory;
+}
+
+seccomp_data call_of(int nr, std::uint64_t ip) {
+  seccomp_data data{};
+  data.nr = nr;
+  data.arch = AUDIT_ARCH_X86_64;
+  data.instruction_pointer = ip;
+  return data;
+}
+
+// The same call with arguments that conditions on arguments see differently.
+std::vector<seccomp_data> with_arguments(const seccomp_data& call) {
+  std::vector<seccomp_data> calls(8, call);
+  std::mt19937_64 random(static_cast<std::uint64_t>(call.nr));
+  for (std::size_t i = 1; i < calls.size(); ++i) {
+    for (auto& argument : calls[i].args) {
+      argument = i == 1 ? ~std::uint64_t{0} : i < 5 ? i : random();
+    }
+  }
+  return calls;
+}
+
+// Every word of the agent's header: its places of calls are among them, whichever there are.
+std::vector<std::uint64_t> places_of_the_agent() {
+  const auto* const words = reinterpret_cast<const std::uint64_t*>(&inject::agent_header());
+  return {words, words + sizeof(inject::Header) / sizeof *words};
+}
+
+class SeccompFilter : public testing::Test {
+ protected:
+  const std::vector<sock_filter> with_ = build_seccomp_filter(syscall_table(), true);
+  const std::vector<sock_filter> without_ = build_seccomp_filter(syscall_table(), false);
+  const std::uint64_t trusted_ = inject::agent_header().trusted_ip;
+};
+
+TEST_F(SeccompFilter, IsShortEnoughForTheKernel) {
+  EXPECT_LE(with_.size(), 4096u);
+  EXPECT_GT(with_.size(), without_.size());
+}
+
+TEST_F(SeccompFilter, EveryCallHasItsAnswer) {
+  for (int nr = 0; nr < kCalls; ++nr) {
+    for (const seccomp_data& call : with_arguments(call_of(nr, kElsewhere))) {
+      const auto action = answer(with_, call);
+      ASSERT_TRUE(action) << nr;
+      EXPECT_EQ(action, answer(without_, call))
+          << "elsewhere the agent makes no difference: " << nr;
+    }
+  }
+}
+
+TEST_F(SeccompFilter, TheTableSaysWhatTraps) {
+  for (const SyscallEntry& entry : syscall_table()) {
+    if (entry.condition.count != 0) continue;
+    const auto action = answer(with_, call_of(entry.nr, kElsewhere));
+    switch (entry.way) {
+      case Way::kPtrace:
+        EXPECT_EQ(action, SECCOMP_RET_TRACE) << entry.name;
+        break;
+      case Way::kNotify:
+        EXPECT_EQ(action, SECCOMP_RET_USER_NOTIF) << entry.name;
+        break;
+      case Way::kRefuse:
+        EXPECT_EQ(action, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(entry.error))
+            << entry.name;
+        break;
+    }
+  }
+}
+
+TEST_F(SeccompFilter, TheTrustedPlaceMayMakeOrdinaryPathCalls) {
+  for (int nr = 0; nr < kCalls; ++nr) {
+    if (!tests_paths(nr)) continue;
+    for (const seccomp_data& call : with_arguments(call_of(nr, trusted_))) {
+      EXPECT_EQ(answer(with_, call), SECCOMP_RET_ALLOW) << nr;
+    }
+    EXPECT_EQ(answer(without_, call_of(nr, trusted_)), answer(with_, call_of(nr, kElsewhere)))
+        << "without an agent there is no such place: " << nr;
+  }
+}
+
+TEST_F(SeccompFilter, TheTrustedPlaceMayMakeNothingElse) {
+  for (int nr = 0; nr < kCalls; ++nr) {
+    if (tests_paths(nr)) continue;
+    const auto there = with_arguments(call_of(nr, trusted_));
+    const auto elsewhere = with_arguments(call_of(nr, kElsewhere));
+    for (std::size_t i = 0; i < there.size(); ++i) {
+      EXPECT_EQ(answer(with_, there[i]), answer(with_, elsewhere[i])) << nr;
+    }
+  }
+}
+
+// Above all those that name a victim, or make a program that is not the supervisor's.
+TEST_F(SeccompFilter, CallsThatTheAgentDoesNotKnowAreJudgedAlikeEverywhereInIt) {
+  for (const std::uint64_t ip : places_of_the_agent()) {
+    for (int nr = 0; nr < kCalls; ++nr) {
+      if (inject::service_of(nr) != inject::kServeNone) continue;
+      const auto there = with_arguments(call_of(nr, ip));
+      const auto elsewhere = with_arguments(call_of(nr, kElsewhere));
+      for (std::size_t i = 0; i < there.size(); ++i) {
+        EXPECT_EQ(answer(with_, there[i]), answer(with_, elsewhere[i])) << nr << " at " << ip;
+      }
+    }
+    for (const int nr : {SYS_kill, SYS_tkill, SYS_tgkill, SYS_execve, SYS_execveat, SYS_clone3,
+                         SYS_pidfd_open, SYS_vfork, SYS_setns}) {
+      EXPECT_NE(answer(with_, call_of(nr, ip)), SECCOMP_RET_ALLOW) << nr << " at " << ip;
+    }
+  }
+}
+
+// Untraced, with shared memory or in a namespace of its own, a child would be nobody's.
+TEST_F(SeccompFilter, NoPlaceOfTheAgentMayMakeJustAnyChild) {
+  for (const std::uint64_t ip : places_of_the_agent()) {
+    for (const std::uint64_t flags :
+         {std::uint64_t{0}, std::uint64_t{17 /* SIGCHLD */}, std::uint64_t{0x00800000},
+          std::uint64_t{0x00800011}, std::uint64_t{0x00802011 /* UNTRACED with PTRACE */},
+          std::uint64_t{0x00002111 /* VM */}, std::uint64_t{0x20002011 /* NEWPID */},
+          std::uint64_t{0x00006011 /* VFORK */}, std::uint64_t{0x0000a011 /* PARENT */},
+          std::uint64_t{0x00012111 /* THREAD */}, std::uint64_t{0x00002000},
+          std::uint64_t{0x00002009 /* SIGKILL at its end */}}) {
+      seccomp_data call = call_of(SYS_clone, ip);
+      call.args[0] = flags;
+      EXPECT_NE(answer(with_, call), SECCOMP_RET_ALLOW) << std::hex << flags << " at " << ip;
+    }
+    EXPECT_NE(answer(with_, call_of(SYS_fork, ip)), SECCOMP_RET_ALLOW) << std::hex << ip;
+  }
+}
+
+TEST_F(SeccompFilter, TheAskingPlaceAsks) {
+  const std::uint64_t asking = inject::agent_header().asking_ip;
+  for (int nr = 0; nr < kCalls; ++nr) {
+    const auto there = with_arguments(call_of(nr, asking));
+    const auto elsewhere = with_arguments(call_of(nr, kElsewhere));
+    for (std::size_t i = 0; i < there.size(); ++i) {
+      EXPECT_EQ(answer(with_, there[i]), answer(with_, elsewhere[i])) << nr;
+    }
+  }
+}
+
+TEST_F(SeccompFilter, OnlyTheExactAddressIsTrusted) {
+  for (const std::uint64_t ip :
+       {trusted_ - 2, trusted_ - 1, trusted_ + 1, trusted_ + (std::uint64_t{1} << 32),
+        trusted_ | std::uint64_t{1} << 63, trusted_ << 32, std::uint64_t{0}}) {
+    EXPECT_EQ(answer(with_, call_of(SYS_openat, ip)), SECCOMP_RET_USER_NOTIF) << std::hex << ip;
+  }
+}
+
+TEST_F(SeccompFilter, OtherWaysIntoTheKernelAreRefusedThereToo) {
+  for (const std::uint64_t ip : {kElsewhere, trusted_}) {
+    seccomp_data call = call_of(SYS_openat, ip);
+    call.arch = AUDIT_ARCH_I386;
+    EXPECT_EQ(answer(with_, call), SECCOMP_RET_ERRNO | ENOSYS);
+    call = call_of(SYS_openat | 0x40000000, ip);
+    EXPECT_EQ(answer(with_, call), SECCOMP_RET_ERRNO | ENOSYS);
+  }
+}
+
+}  // namespace
+}  // namespace warren
