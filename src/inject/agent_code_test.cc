@@ -376,6 +376,12 @@ TEST_F(AgentCode, BadAddressesAreAskedFor) {
       check(guest.path_call(SYS_readlink, path) == kAsked, std::to_string(address));
       check(guest.path_call(SYS_openat, path) == kAsked, std::to_string(address));
     }
+    bad_reads = 0;
+    for (const std::int64_t address : {0L, 1L, 4095L, -1L, -4096L}) {
+      check(guest.path_call(SYS_access, reinterpret_cast<const char*>(address)) == kAsked,
+            std::to_string(address));
+    }
+    check(bad_reads == 0, "what is no address was read");
     // Paths without an end, of every length up to some, and each beginning of the words.
     for (const std::string word : {"/etc/passwd", "/proc", "/a/proc", "/dev/fd", "x/f", "x/pro"}) {
       for (std::size_t size = 0; size <= word.size(); ++size) {
