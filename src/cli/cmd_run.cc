@@ -173,6 +173,7 @@ control::RunOutcome RunCommand::run_outside(StartReport& start) {
     return {kOwnFailure, describe({backend_source_, backend_name_, choice.error, choice.why})};
   }
   options.agent = choice.agent;
+  options.agent_unscoped = backend_ == Backend::kInject;
   if (auto failure = claim(options.socket)) return {failure->exit_status, describe(*failure)};
   start.name(options.socket.name());
   setenv("WARREN_SOCKET", options.socket.path().c_str(), 1);

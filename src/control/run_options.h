@@ -15,6 +15,7 @@ struct RunOptions {
   std::vector<std::string> argv;  // of pid 1; it inherits environment, stdio and directory
   bool stats = false;             // print what interception cost on stderr at the end
   bool agent = false;             // the back end: agent code in the guests, or ptrace alone
+  bool agent_unscoped = false;    // the agent tests paths outside a Landlock domain as well
 
   // Called once when pid 1 has passed its execve: from then on only the container's own fate
   // decides the exit status. May be empty.

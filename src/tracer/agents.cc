@@ -82,6 +82,7 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
   } else if (has_flag(process, ProcessFlag::kAgentMapped)) {
     patch(call, service);
   } else if (!has_flag(process, ProcessFlag::kAgentRefused) &&
+             !has_flag(process, ProcessFlag::kNoAgent) &&
              count_trap(process) >= traps_before_map_) {
     map(call, listener, notification);
   }

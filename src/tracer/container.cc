@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "tracer/backend.h"
+#include "tracer/process_flags.h"
 #include "tracer/seccomp_filter.h"
 #include "tracer/syscall_table.h"
 
@@ -22,7 +23,7 @@ KernelOptions engine_options() {
 }  // namespace
 
 Result<std::unique_ptr<Container>> Container::create(const std::string& name, FrontLine& front,
-                                                     bool agent) {
+                                                     bool agent, bool agent_unscoped) {
   auto kernel = Kernel::create(engine_options());
   if (!kernel) return kernel.error();
   auto ns = (*kernel)->create_namespace((*kernel)->root());
@@ -32,6 +33,7 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   if (agent) {
     if (auto enabled = container->runtime_.agents().enable(); !enabled) return enabled.error();
   }
+  container->agent_unscoped_ = agent_unscoped;
   container->filter_ = build_seccomp_filter(syscall_table(), agent);
   return container;
 }
@@ -96,9 +98,12 @@ Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns
     runtime_.kernel().reap((*task)->group());
     return r.error();
   }
+  // Landlock's domains are inherited, not joined: who comes from outside is in none.
+  if (!init) set_flag((*task)->group(), ProcessFlag::kNoAgent);
   *failed_step = "seccomp";
   auto listener = start->install_filter();
   if (!listener) return take_back(listener.error());
+  if (init && !start->scoped() && !agent_unscoped_) runtime_.agents().ask_paths();
   // A notifier whose guests have all gone serves no more.
   notifiers_.remove_if([](const Notifier& notifier) { return notifier.idle(); });
   notifiers_.emplace_back(runtime_, std::move(*listener));

@@ -27,9 +27,10 @@ namespace warren {
 // their own. What the control server asks for is done on the tracer thread.
 class Container final : public control::ControlHandler {
  public:
-  // `agent`: the back end, see Runtime::agents().
+  // `agent`: the back end, see Runtime::agents(). `agent_unscoped`: it tests paths even where the
+  // container is in no Landlock domain.
   static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front,
-                                                   bool agent);
+                                                   bool agent, bool agent_unscoped);
   ~Container() override;
 
   // The first program. What failed and why, if it did not start.
@@ -85,6 +86,7 @@ class Container final : public control::ControlHandler {
   Ref<PidNamespace> ns_;
   Ref<Pid> nameless_;  // the group or session whose leader the host's own namespace does not hold
   FrontLine& front_;
+  bool agent_unscoped_ = false;
   std::vector<sock_filter> filter_;
   std::int64_t started_;
   // Tracer thread only:

@@ -25,8 +25,12 @@ namespace {
 constexpr long kLandlockCreateRuleset = 444;
 constexpr long kLandlockRestrictSelf = 446;
 
-// One byte tells the child to go on; its answers are an errno, with the listener where there is
-// one.
+// One byte tells the child to go on; its answers come with the listener where there is one.
+struct Answer {
+  int error = 0;
+  bool scoped = false;
+};
+
 bool wait_for_go(int channel) {
   char go;
   return read(channel, &go, 1) == 1;
@@ -34,8 +38,8 @@ bool wait_for_go(int channel) {
 
 bool tell_go(int channel) { return send(channel, "g", 1, MSG_NOSIGNAL) == 1; }
 
-bool send_answer(int channel, int error, int fd) {
-  iovec data{&error, sizeof error};
+bool send_answer(int channel, Answer answer, int fd) {
+  iovec data{&answer, sizeof answer};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
   msghdr message{};
   message.msg_iov = &data;
@@ -49,12 +53,12 @@ bool send_answer(int channel, int error, int fd) {
     header->cmsg_len = CMSG_LEN(sizeof fd);
     std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
   }
-  return sendmsg(channel, &message, MSG_NOSIGNAL) == sizeof error;
+  return sendmsg(channel, &message, MSG_NOSIGNAL) == sizeof answer;
 }
 
 // False: the child ended without a word.
-bool receive_answer(int channel, int flags, int* error, UniqueFd* fd) {
-  iovec data{error, sizeof *error};
+bool receive_answer(int channel, int flags, Answer* answer, UniqueFd* fd) {
+  iovec data{answer, sizeof *answer};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
   msghdr message{};
   message.msg_iov = &data;
@@ -65,7 +69,7 @@ bool receive_answer(int channel, int flags, int* error, UniqueFd* fd) {
   do {
     n = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | flags);
   } while (n < 0 && errno == EINTR);
-  if (n != sizeof *error) return false;
+  if (n != sizeof *answer) return false;
   if (cmsghdr* header = CMSG_FIRSTHDR(&message)) {
     int received;
     std::memcpy(&received, CMSG_DATA(header), sizeof received);
@@ -105,14 +109,15 @@ int take_place(const GuestProgram& program) {
 // environment and maps of, nobody outside. A guest that finds the host's /proc by a link of its own
 // gains nothing then. Files and mounts stay as they are. Where the host cannot,
 // docs/threat_model.md says what remains.
-void enter_landlock_scope() {
+bool enter_landlock_scope() {
   struct {
     std::uint64_t handled_access_fs, handled_access_net, scoped;
   } attributes{0, 0, 2 /* LANDLOCK_SCOPE_SIGNAL */};
   const long ruleset = syscall(kLandlockCreateRuleset, &attributes, sizeof attributes, 0);
-  if (ruleset < 0) return;
-  syscall(kLandlockRestrictSelf, ruleset, 0);
+  if (ruleset < 0) return false;
+  const bool entered = syscall(kLandlockRestrictSelf, ruleset, 0) == 0;
   close(static_cast<int>(ruleset));
+  return entered;
 }
 
 void reset_signals() {
@@ -136,14 +141,15 @@ void reset_signals() {
   if (error == 0 && prepared.init && prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) error = errno;
   if (error == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) error = errno;
   if (error != 0) {
-    send_answer(channel, error, -1);
+    send_answer(channel, {error}, -1);
     _exit(125);
   }
-  if (prepared.init) enter_landlock_scope();
+  const bool scoped = prepared.init && enter_landlock_scope();
   reset_signals();
   restore_original_limits();
   const auto listener = install_seccomp_filter(*prepared.filter);
-  if (!send_answer(channel, listener.error_code(), listener ? *listener : -1) || !listener) {
+  if (!send_answer(channel, {listener.error_code(), scoped}, listener ? *listener : -1) ||
+      !listener) {
     _exit(125);
   }
   close(*listener);
@@ -151,7 +157,7 @@ void reset_signals() {
   set_original_signal_mask();
   error = control::exec_program(prepared.program->program.c_str(), prepared.argv.data(),
                                 prepared.shell_argv.data(), prepared.envp.data());
-  send_answer(channel, error, -1);
+  send_answer(channel, {error}, -1);
   _exit(control::exec_exit_status(error));
 }
 
@@ -179,21 +185,22 @@ Result<GuestStart> GuestStart::begin(const GuestProgram& program,
 }
 
 Result<UniqueFd> GuestStart::install_filter() {
-  int error = 0;
+  Answer answer;
   UniqueFd listener;
-  if (!tell_go(channel_.get()) || !receive_answer(channel_.get(), 0, &error, &listener)) {
+  if (!tell_go(channel_.get()) || !receive_answer(channel_.get(), 0, &answer, &listener)) {
     return Errno{ESRCH};
   }
-  if (error != 0) return Errno{error};
+  if (answer.error != 0) return Errno{answer.error};
+  scoped_ = answer.scoped;
   return listener;
 }
 
 void GuestStart::exec() { tell_go(channel_.get()); }
 
 int GuestStart::exec_error(bool wait) {
-  int error = 0;
-  if (!receive_answer(channel_.get(), wait ? 0 : MSG_DONTWAIT, &error, nullptr)) return 0;
-  return error;
+  Answer answer;
+  if (!receive_answer(channel_.get(), wait ? 0 : MSG_DONTWAIT, &answer, nullptr)) return 0;
+  return answer.error;
 }
 
 }  // namespace warren

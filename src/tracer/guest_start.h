@@ -39,6 +39,8 @@ class GuestStart {
   pid_t pid() const { return pid_; }
   // The process was attached: it installs its filter. The listener, or the errno of what failed.
   Result<UniqueFd> install_filter();
+  // After install_filter(): whether it is in the container's Landlock domain.
+  bool scoped() const { return scoped_; }
   // The listener is served: it execs.
   void exec();
   // After exec(): 0 when execve succeeded, its errno when not. Waits for one of the two; `wait`
@@ -50,6 +52,7 @@ class GuestStart {
 
   pid_t pid_;
   UniqueFd channel_;
+  bool scoped_ = false;
 };
 
 }  // namespace warren

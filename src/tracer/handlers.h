@@ -13,6 +13,8 @@ void sys_vfork(SyscallContext&);
 // Death and memory that outlives it (sys_exit.cc).
 void sys_exit(SyscallContext&);
 void sys_share_memory(SyscallContext&);
+// Filters of the guest's own (sys_seccomp.cc).
+void sys_own_filter(SyscallContext&);
 // Waiting (sys_wait.cc).
 void sys_wait4(SyscallContext&);
 void sys_waitid(SyscallContext&);

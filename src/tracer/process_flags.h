@@ -28,6 +28,9 @@ enum class ProcessFlag : std::uintptr_t {
   kAgentRefused = 64,
   // Another process shares its memory, and not for the time of a vfork alone.
   kMemoryShared = 128,
+  // No agent is ever to be mapped into it or its children: its calls pass a seccomp filter of its
+  // own, which might not let it, or it is outside the container's Landlock domain.
+  kNoAgent = 256,
 };
 
 // Numbers beside the flags.

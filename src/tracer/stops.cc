@@ -85,7 +85,10 @@ void Tracer::finish_call(Tracee& tracee, arch::Registers* regs) {
   tracee.call.reset();
   regs->restore_call(call.guest);
   if (call.fork != 0) {
-    const long host = regs->result();
+    long host = regs->result();
+    // A filter of the guest's own that kills it for the call leaves the call's number as the
+    // result.
+    if (host == SYS_clone && !traces(static_cast<pid_t>(host))) host = -EPERM;
     const long nr = forks_.parent_returned(call.fork, host);
     regs->set_result(nr);
     tell_clear_tid(tracee, *regs);

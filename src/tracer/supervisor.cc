@@ -66,7 +66,8 @@ void supervise(control::RunOptions& options, FrontLine& front) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
 
-  auto created = Container::create(options.socket.name(), front, options.agent);
+  auto created =
+      Container::create(options.socket.name(), front, options.agent, options.agent_unscoped);
   if (!created) {
     front.ended(kOwnFailure, std::string("run: engine: ") + std::strerror(created.error_code()));
     return;

@@ -124,7 +124,7 @@ void Tracer::look_for_orphans() {
     while (const dirent* entry = readdir(proc)) {
       const pid_t pid = std::atoi(entry->d_name);
       if (pid <= 0 || tracees_.contains(pid)) continue;
-      if (tracer_of(pid) == gettid()) unknown = true;
+      if (traces(pid)) unknown = true;
     }
     closedir(proc);
   }
@@ -133,6 +133,8 @@ void Tracer::look_for_orphans() {
   // Their numbers may have been the last that a dying namespace waited for.
   release_held_inits();
 }
+
+bool Tracer::traces(pid_t tid) { return tracer_of(tid) == gettid(); }
 
 Tracee* Tracer::find(pid_t tid) {
   const auto it = tracees_.find(tid);

@@ -107,6 +107,8 @@ class Tracer {
   unsigned wanted_options(const Task& task) const;
   // The tracee must be stopped; else nothing happens.
   void update_options(Tracee& tracee);
+  // Whether the host says that we trace the task.
+  static bool traces(pid_t tid);
   Tracee* find(pid_t tid);
   Tracee& add(pid_t tid, Ref<Task> task);
 
