@@ -16,6 +16,8 @@
 #define ASK_PATHS WARREN_AGENT_SHARED
 #define SLOT0 (WARREN_AGENT_SLOTS + WARREN_AGENT_SLOT_SIZE)
 
+#define AT_FDCWD -100
+
 // The red zone, and a word for the return address.
 #define FRAME 136
 
@@ -38,6 +40,7 @@ warren_agent_header:
   .quad serve_ppid
   .quad serve_path0
   .quad serve_path1
+  .quad serve_path_at_cwd
   .quad serve_directory
 
   .section .text.code, "ax"
@@ -87,6 +90,8 @@ trusted_ip:
 serve_path0:
   mov %rdi, %r11
   jmp serve_path
+serve_path_at_cwd:
+  mov $AT_FDCWD, %edi
 serve_path1:
   mov %rsi, %r11
 serve_path:

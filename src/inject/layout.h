@@ -70,6 +70,7 @@ enum Service : std::uint32_t {
   kServeParentPid,
   kServePath0,      // the path is the first argument
   kServePath1,      // the second
+  kServePathAtCwd,  // the second; the first is AT_FDCWD, which the patched instruction set
   kServeDirectory,  // no path, but a directory that might be inside /proc
   kNrServices,
 };

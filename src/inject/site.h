@@ -14,7 +14,13 @@ using SiteBytes = std::array<unsigned char, kSiteLength>;
 // Whether the bytes are `mov $nr, %eax; syscall`.
 bool is_site(const SiteBytes& bytes, int nr);
 
-// The same for any call that the agent serves.
+// libc's open for its own use (opendir(3)) has other instructions between: `mov $SYS_openat, %eax;
+// mov %rdi, %rsi; mov $AT_FDCWD, %edi; syscall`. The last two of them make a site as well.
+inline constexpr std::uint64_t kAtCwdLength = 15;
+inline constexpr unsigned char kAtCwdBegin = 0xbf;  // mov to edi
+bool is_at_cwd_site(const std::array<unsigned char, kAtCwdLength>& bytes);
+
+// Whether the bytes may be a site, of any call that the agent serves.
 bool is_served_site(const SiteBytes& bytes);
 // Whether the bytes are a jump through one of the agent's slots.
 bool is_jump(const SiteBytes& bytes);

@@ -29,6 +29,21 @@ TEST(Site, IsTheTwoInstructionsWithThatNumber) {
   }
 }
 
+TEST(Site, TheOneOfOpendirIsServed) {
+  std::array<unsigned char, kAtCwdLength> bytes = {0xb8, 0x01, 0x01, 0x00, 0x00, 0x48, 0x89, 0xfe,
+                                                   0xbf, 0x9c, 0xff, 0xff, 0xff, 0x0f, 0x05};
+  EXPECT_TRUE(is_at_cwd_site(bytes));
+  SiteBytes end;
+  std::memcpy(end.data(), &bytes[kAtCwdLength - kSiteLength], kSiteLength);
+  EXPECT_TRUE(is_served_site(end));
+  EXPECT_FALSE(is_site(end, SYS_openat));
+  for (unsigned char& byte : bytes) {
+    byte ^= 1;
+    EXPECT_FALSE(is_at_cwd_site(bytes));
+    byte ^= 1;
+  }
+}
+
 TEST(Site, AnyOtherByteMakesItNone) {
   for (std::size_t i = 0; i < kSiteLength; ++i) {
     for (int bit = 0; bit < 8; ++bit) {

@@ -145,7 +145,13 @@ void Agents::patch(SyscallContext& call, Service service) {
   if (memory_is_shared(process)) return;
   inject::SiteBytes bytes;
   if (!memory.read_bytes(site, bytes.data(), bytes.size())) return;
-  if (!inject::is_site(bytes, call.nr())) return;
+  if (!inject::is_site(bytes, call.nr())) {
+    std::array<unsigned char, inject::kAtCwdLength> longer;
+    const std::uint64_t begin = call.guest().ip() - longer.size();
+    if (!memory.read_bytes(begin, longer.data(), longer.size())) return;
+    if (!inject::is_at_cwd_site(longer)) return;
+    service = inject::kServePathAtCwd;
+  }
   const std::lock_guard lock(mutex_);
   const RemotePtr<std::uint64_t> used(inject::kSlots);
   const auto index = memory.read(used);
@@ -192,7 +198,7 @@ bool Agents::met_patch(pid_t tid, std::uint64_t address) const {
   if (inject::is_jump(bytes)) return true;  // whole by now
   if (bytes[0] != kBreakpoint) return false;
   // A copy that was made by a fork in the midst of it.
-  for (const unsigned char begin : {inject::kJumpBegin, inject::kSiteBegin}) {
+  for (const unsigned char begin : {inject::kJumpBegin, inject::kSiteBegin, inject::kAtCwdBegin}) {
     bytes[0] = begin;
     if (inject::is_jump(bytes) || inject::is_served_site(bytes)) {
       return GuestText(tid).write(address, &begin, 1);
