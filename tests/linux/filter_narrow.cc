@@ -1,5 +1,5 @@
-// Programs that allow themselves little by a seccomp filter of their own go on as ever: nothing that
-// is done in their name passes that filter.
+// Programs that allow themselves little by a seccomp filter of their own go on as ever: nothing
+// that is done in their name passes that filter.
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
