@@ -1,0 +1,138 @@
+#!/usr/bin/env bats
+# Guests against their own agent: whatever they do with it, nobody else is reached, and whenever they
+# are killed, nothing hangs and nothing is left.
+
+load helper
+
+SOURCES=$BATS_TEST_DIRNAME/../../src
+
+need_agent() { [ "${WARREN_BACKEND:-auto}" != ptrace ] || skip "guests have no agent with this back end"; }
+
+# A guest of this test by its name, as the host numbers it.
+guest_named() {
+  local pid
+  for pid in $(survivors); do
+    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ]; then
+      echo "$pid"
+      return
+    fi
+  done
+  return 1
+}
+
+@test "a guest that jumps into, tears and overwrites its agent reaches nobody else" {
+  need_agent
+  c++ -std=c++20 -O1 -Wall -I "$SOURCES" -o agent_abuse "$PROGRAMS/agent_abuse.cc"
+  env -u E2E_MARK sleep 1000 3>&- &
+  local outsider=$! ended=0
+  # shellcheck disable=SC2016
+  timeout --foreground -k 5 120 "$WARREN" run --backend inject -- sh -c '
+    ./agent_abuse witness >witness & until [ -s victim ]; do sleep 0.05; done
+    ./agent_abuse attack "$1" "$(cat victim)" >attack; echo $? >status
+    echo >stop; wait; echo here' sh "$outsider" >out 2>errors 3>&- &
+  local warren_pid=$!
+  eventually 20 guest_named victim
+  guest_named victim >number
+  mv number victim
+  wait "$warren_pid" || ended=$?
+  grep -H . attack status witness out >&2 || true
+  kill -0 "$outsider"
+  [ "$(ps -o stat= -p "$outsider")" != Z ]
+  kill "$outsider"
+  [ "$ended" -eq 0 ]
+  [ "$(cat status)" = 0 ]
+  [ "$(cat witness)" = fine ]
+  [ "$(cat out)" = here ]
+  [ "$(tail -n 1 attack)" = attacked ]
+  [ -z "$(grep wrong attack)" ]
+  # What the kernel closes where it can.
+  if "$WARREN" doctor | grep -q '^ok *landlock'; then grep -qx 'memory of others: closed' attack; fi
+  no_survivors
+}
+
+# The storm's init as the host knows it: warren's own child.
+storm_init() {
+  local pid name parent
+  for pid in $(survivors); do
+    { read -r name <"/proc/$pid/comm" && [ "$name" = storm-init ]; } 2>/dev/null || continue
+    parent=$(ps -o ppid= -p "$pid") || continue
+    if [ "$(cat "/proc/${parent// /}/comm" 2>/dev/null)" = warren ]; then
+      echo "$pid"
+      return
+    fi
+  done
+  return 1
+}
+
+# All of the storm but its init $1.
+storm_victims() {
+  local pid name
+  for pid in $(survivors); do
+    read -r name 2>/dev/null <"/proc/$pid/comm" || continue
+    case $name in warren | timeout) continue ;; esac
+    [ "$pid" = "$1" ] || echo "$pid"
+  done
+}
+
+# Kills guests other than the init $2, chosen by the seed $3, while the process $1 lives.
+kill_at_random() {
+  local count=0 victims victim
+  RANDOM=$3
+  while kill -0 "$1" 2>/dev/null; do
+    mapfile -t victims < <(storm_victims "$2")
+    for victim in "${victims[@]}"; do
+      [ $((RANDOM % 4)) -ne 0 ] || ! kill -KILL "$victim" 2>/dev/null || count=$((count + 1))
+    done
+  done
+  echo "$count"
+}
+
+@test "guests that are killed at random: nothing hangs, nothing is left, and the container has its status" {
+  need_agent
+  need python3 find
+  cat >storm.py <<-'END'
+	import os, subprocess, threading
+	def work():
+	    for i in range(5):
+	        subprocess.call(["true"])
+	        os.getppid(), os.stat("/etc"), open("/proc/self/stat").read()
+	        pid = os.fork()
+	        if pid == 0:
+	            os._exit(0)
+	        os.waitpid(pid, 0)
+	threads = [threading.Thread(target=work) for _ in range(3)]
+	for thread in threads: thread.start()
+	for thread in threads: thread.join()
+	END
+  # Nobody there is asked how it ended: it may have been killed.
+  cat >storm-init <<-'END'
+	#!/bin/bash
+	exec >/dev/null 2>&1
+	end=$((SECONDS + 4))
+	while [ $SECONDS -lt $end ]; do
+	  bash -c 'for i in 1 2 3 4 5; do /bin/true; (echo $$ | cat); done' &
+	  sh -c 'ls / | wc -l; cat /proc/self/stat; exec /bin/true' &
+	  find /usr/share/doc -maxdepth 1 -newer /etc/passwd &
+	  python3 storm.py &
+	  wait
+	done
+	exit 23
+	END
+  chmod +x storm-init
+  local seed=${WARREN_TEST_SEED:-$RANDOM} round ended warren_pid init killed=0
+  for round in 1 2 3; do
+    echo "# round $round seed $((seed + round))" >&2
+    timeout --foreground -k 5 60 "$WARREN" run --backend inject -- ./storm-init 3>&- &
+    warren_pid=$!
+    eventually 20 storm_init
+    init=$(storm_init)
+    kill_at_random "$warren_pid" "$init" $((seed + round)) >killed
+    ended=0
+    wait "$warren_pid" || ended=$?
+    echo "# killed $(cat killed), ended $ended" >&2
+    killed=$((killed + $(cat killed)))
+    [ "$ended" -eq 23 ]
+    eventually 10 no_survivors
+  done
+  [ "$killed" -gt 20 ]
+}
