@@ -1,6 +1,8 @@
 // Task and ThreadGroup: a thread, and the process that it belongs to.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "warren/ref.h"
@@ -89,8 +91,8 @@ class ThreadGroup : public RefCounted {
   // SIGCHLD after an ordinary fork; 0 for none.
   int exit_signal() const;
 
-  // Children that are not reaped, oldest first. (lock)
-  std::vector<Ref<ThreadGroup>> children() const noexcept;
+  // Children that are not reaped, oldest first, at most `limit` of them. (lock)
+  std::vector<Ref<ThreadGroup>> children(std::size_t limit = SIZE_MAX) const noexcept;
   // Threads that are not reaped, leader first, then oldest first. (lock)
   std::vector<Ref<Task>> threads() const noexcept;
   // Threads that have not exited.

@@ -584,6 +584,8 @@ void Driver::compare_group(int id, const ModelGroup& group) {
   same(real.exit_signal(), group.end_signal, "exit_signal", id);
   same(real.nr_threads(), model_.live_threads(id), "nr_threads", id);
   same_list(real.children(), model_.children(id), "children", id);
+  same(real.children(1).size(), std::min<std::size_t>(1, real.children().size()), "children(1)",
+       id);
   same_list(real.threads(), group.threads, "threads", id);
   for (const auto& [ns_id, ns] : model_.namespaces) {
     same(real.nr_in(*ns.real), model_.nr_in(group.pid, ns_id), "nr_in", id);

@@ -72,10 +72,13 @@ int ThreadGroup::exit_signal() const {
   return impl(this)->end_signal.load(std::memory_order_acquire);
 }
 
-std::vector<Ref<ThreadGroup>> ThreadGroup::children() const noexcept {
+std::vector<Ref<ThreadGroup>> ThreadGroup::children(std::size_t limit) const noexcept {
   MutexLock lock(impl(this)->core()->tasklist);
   std::vector<Ref<ThreadGroup>> all;
-  for (kernel::GroupImpl& child : impl(this)->child_list) all.emplace_back(&child);
+  for (kernel::GroupImpl& child : impl(this)->child_list) {
+    if (all.size() == limit) break;
+    all.emplace_back(&child);
+  }
   return all;
 }
 

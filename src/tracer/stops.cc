@@ -93,6 +93,7 @@ void Tracer::finish_call(Tracee& tracee, arch::Registers* regs) {
     regs->set_result(nr);
     tell_clear_tid(tracee, *regs);
     if (host > 0) {
+      if (!find(static_cast<pid_t>(host))) waiter_.expect(static_cast<pid_t>(host));
       if (const auto early = early_deaths_.find(static_cast<pid_t>(host));
           early != early_deaths_.end()) {
         const int status = early->second;

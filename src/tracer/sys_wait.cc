@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -64,12 +65,13 @@ bool ends_with_sigchld(SyscallContext& call, int options) {
   if (!ptrace_call::get_signal_mask(call.tid(), &mask) || ((mask >> (SIGCHLD - 1)) & 1)) {
     return false;
   }
-  bool any = false;
-  for (const Ref<ThreadGroup>& child : process.children()) {
-    if (child->state() != GroupState::kAlive || child->exit_signal() != SIGCHLD) return false;
-    any = true;
-  }
-  return any;
+  // Who has many pays the stop rather than a look at each of them.
+  constexpr std::size_t kMost = 32;
+  const auto children = process.children(kMost + 1);
+  if (children.empty() || children.size() > kMost) return false;
+  return std::all_of(children.begin(), children.end(), [](const Ref<ThreadGroup>& child) {
+    return child->state() == GroupState::kAlive && child->exit_signal() == SIGCHLD;
+  });
 }
 
 }  // namespace

@@ -5,16 +5,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
-
-#include "arch/x86_64/interruptible_syscall.h"
 
 namespace warren {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
 // A fork's stops are up to some 100 us apart, the time that the kernel itself takes for it. Windows
@@ -28,24 +26,23 @@ constexpr nanoseconds kShortestWindow{10'000};
 constexpr nanoseconds kPreempted{60'000};
 constexpr nanoseconds kPause{5'000'000};
 
+// After a look through all tasks, this many times as long passes before the next.
+constexpr int kLookShare = 8;
+
 int interrupt_signal() { return SIGRTMIN + 4; }
 
-void on_interrupt(int, siginfo_t*, void* context) {
-  arch::leave_interruptible_syscall(static_cast<ucontext_t*>(context));
+timespec as_timespec(nanoseconds duration) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
+  return {static_cast<time_t>(seconds.count()), static_cast<long>((duration - seconds).count())};
 }
 
 }  // namespace
 
 void Waiter::attach_thread() {
-  struct sigaction action {};
-  action.sa_sigaction = on_interrupt;
-  action.sa_flags = SA_SIGINFO;
-  sigfillset(&action.sa_mask);
-  sigaction(interrupt_signal(), &action, nullptr);
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, interrupt_signal());
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  sigemptyset(&signals_);
+  sigaddset(&signals_, SIGCHLD);
+  sigaddset(&signals_, interrupt_signal());
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   thread_ = gettid();
 }
 
@@ -63,13 +60,63 @@ WaitEvent Waiter::poll() {
   return {WaitEvent::Kind::kInterrupted};
 }
 
+bool Waiter::take_announced(WaitEvent* event, nanoseconds timeout) {
+  const timespec limit = as_timespec(timeout);
+  siginfo_t info;
+  const int signal = sigtimedwait(&signals_, &info, &limit);
+  if (signal < 0) return false;
+  if (signal != SIGCHLD) {
+    interrupted_.store(0);
+    *event = {WaitEvent::Kind::kInterrupted};
+    return true;
+  }
+  unannounced_ = true;
+  int status = 0;
+  const pid_t tid = info.si_pid > 0 ? waitpid(info.si_pid, &status, __WALL | WNOHANG) : 0;
+  if (tid <= 0) return false;  // its news was taken already
+  *event = {WaitEvent::Kind::kTask, tid, status};
+  return true;
+}
+
+void Waiter::expect(pid_t tid) {
+  auto place = std::find(recent_.begin(), recent_.end(), tid);
+  if (place == recent_.end()) --place;
+  std::move_backward(recent_.begin(), place, place + 1);
+  recent_[0] = tid;
+}
+
+bool Waiter::take_recent(WaitEvent* event) {
+  for (pid_t& recent : recent_) {
+    if (recent == 0) continue;
+    int status = 0;
+    const pid_t tid = waitpid(recent, &status, __WALL | WNOHANG);
+    if (tid > 0) {
+      *event = {WaitEvent::Kind::kTask, tid, status};
+      return true;
+    }
+    if (tid < 0) recent = 0;
+  }
+  return false;
+}
+
+bool Waiter::take(WaitEvent* event) {
+  if (take_announced(event, nanoseconds{0})) return true;
+  if (!unannounced_) return false;
+  const Clock::time_point begin = Clock::now();
+  if (begin < next_look_) return take_recent(event);
+  *event = poll();
+  const Clock::time_point end = Clock::now();
+  next_look_ = end + kLookShare * (end - begin);
+  if (event->kind != WaitEvent::Kind::kInterrupted) return true;
+  unannounced_ = false;
+  return false;
+}
+
 bool Waiter::spin(WaitEvent* event) {
   const Clock::time_point begin = Clock::now();
   Clock::time_point last = begin;
   while (true) {
-    *event = poll();
-    if (event->kind != WaitEvent::Kind::kInterrupted) return true;
-    if (interrupted_.load(std::memory_order_relaxed) != 0) return false;
+    if (take(event)) return true;
     sched_yield();
     const Clock::time_point now = Clock::now();
     if (now - last > kPreempted) {
@@ -86,24 +133,30 @@ bool Waiter::spin(WaitEvent* event) {
   }
 }
 
-WaitEvent Waiter::wait() {
-  if (interrupted_.exchange(0) != 0) return {WaitEvent::Kind::kInterrupted};
-  WaitEvent event{WaitEvent::Kind::kInterrupted};
-  if (window_.count() > 0 && spin(&event)) return event;
-
+bool Waiter::sleep(WaitEvent* event) {
+  constexpr nanoseconds kForever = std::chrono::hours{1};
   const Clock::time_point begin = Clock::now();
-  int status = 0;
-  const long tid = arch::interruptible_syscall(&interrupted_, SYS_wait4, -1,
-                                               reinterpret_cast<long>(&status), __WALL, 0);
   stats_.blocking_waits.fetch_add(1, std::memory_order_relaxed);
-  if (tid == -EINTR) {
-    interrupted_.store(0);
-    return {WaitEvent::Kind::kInterrupted};
-  }
-  if (tid < 0) return {WaitEvent::Kind::kNoTasks};
+  const nanoseconds until_look =
+      unannounced_ ? std::max(next_look_ - begin, Clock::duration{0}) : kForever;
+  if (!take_announced(event, until_look) && !take(event)) return false;
   const Clock::time_point end = Clock::now();
-  if (end - begin < 2 * kLongestWindow && end > sleep_until_) window_ = kLongestWindow;
-  return {WaitEvent::Kind::kTask, static_cast<pid_t>(tid), status};
+  if (event->kind == WaitEvent::Kind::kTask && end - begin < 2 * kLongestWindow &&
+      end > sleep_until_) {
+    window_ = kLongestWindow;
+  }
+  return true;
+}
+
+WaitEvent Waiter::wait() {
+  WaitEvent event{WaitEvent::Kind::kInterrupted};
+  if (interrupted_.exchange(0) != 0) return event;
+  if (!take(&event) && !(window_.count() > 0 && spin(&event))) {
+    while (!sleep(&event)) {
+    }
+  }
+  if (event.kind == WaitEvent::Kind::kTask) expect(event.tid);
+  return event;
 }
 
 }  // namespace warren
