@@ -11,7 +11,7 @@ libraries=(liburcu-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
 tests=(bats busybox-static redis-server postgresql procps psmisc htop util-linux tmux git gdb
   perl python3 python3-pexpect nodejs file jq strace
   golang-go default-jdk-headless chromium qemu-user musl-tools)
-bench=(proot hyperfine)
+bench=(proot hyperfine bubblewrap runsc libtool libltdl-dev)
 # CPython's own tests come in a package that carries the interpreter's version in its name.
 python_version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null ||
   apt-cache depends python3 2>/dev/null | sed -n 's/.*Depends: python\(3\.[0-9]*\)$/\1/p' | head -n 1)
