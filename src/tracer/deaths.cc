@@ -50,7 +50,6 @@ void Tracer::on_death(pid_t tid, int status) {
     if (child->state() == GroupState::kZombie) reap_if_gone(*child);
   }
   for (const Ref<PidNamespace>& ns : result.dying) zap(ns);
-  release_held_inits();
 }
 
 void Tracer::end_calls(Tracee& tracee) {

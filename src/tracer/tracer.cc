@@ -96,8 +96,11 @@ void Tracer::run() {
 void Tracer::serve() {
   while (true) {
     run_posted();
-    if (finishing_ && tracees_.empty()) return;
     if (forks_.has_orphans()) look_for_orphans();
+    // Whatever just happened, a death or a number that was given back, may have been the last that
+    // a dying namespace waited for.
+    if (!zapping_.empty()) release_held_inits();
+    if (finishing_ && tracees_.empty()) return;
     const WaitEvent event = waiter_.wait();
     switch (event.kind) {
       case WaitEvent::Kind::kTask:
@@ -130,8 +133,6 @@ void Tracer::look_for_orphans() {
   }
   if (unknown) return;
   forks_.drop_orphans();
-  // Their numbers may have been the last that a dying namespace waited for.
-  release_held_inits();
 }
 
 bool Tracer::traces(pid_t tid) { return tracer_of(tid) == gettid(); }
