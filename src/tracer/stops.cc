@@ -1,12 +1,16 @@
 // What the tracer does at each kind of stop, but for signals and deaths.
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
 
 #include "tracer/process_flags.h"
 #include "tracer/ptrace.h"
@@ -20,6 +24,20 @@ namespace {
 
 bool is_job_control_stop(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+// Whether the task has died. A task that is gone counts as well.
+bool is_zombie(pid_t tid) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/stat", tid);
+  const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
+  char text[256];
+  const ssize_t length = file.ok() ? read(file.get(), text, sizeof text - 1) : -1;
+  if (length <= 0) return true;
+  text[length] = 0;
+  // The command may contain anything; the last parenthesis ends it, and the state follows.
+  const char* const end = std::strrchr(text, ')');
+  return end && (end[2] == 'Z' || end[2] == 'X');
 }
 
 }  // namespace
@@ -275,11 +293,14 @@ void Tracer::on_exit_event(Tracee& tracee) {
 
 int Tracer::next_remote_stop(Tracee& tracee) {
   int status = 0;
-  pid_t waited;
-  do {
-    waited = waitpid(tracee.tid, &status, __WALL);
-  } while (waited < 0 && errno == EINTR);  // by who posts work
-  if (waited != tracee.tid) return 0;
+  for (;;) {
+    const pid_t waited = waitpid(tracee.tid, &status, __WALL | WNOHANG);
+    if (waited == tracee.tid) break;
+    if (waited < 0 && errno != EINTR) return 0;
+    // The death of a process's first thread is not reported before those of its other threads, for
+    // which somebody has to wait: the loop, not we.
+    if (!waiter_.pause() && is_zombie(tracee.tid)) return 0;
+  }
   if (WIFSTOPPED(status)) return status;
   // The caller still holds the tracee; its death is for the loop to hear of.
   post([this, tid = tracee.tid, status] { on_death(tid, status); });

@@ -78,6 +78,18 @@ bool Waiter::take_announced(WaitEvent* event, nanoseconds timeout) {
   return true;
 }
 
+bool Waiter::pause() {
+  sigset_t news;
+  sigemptyset(&news);
+  sigaddset(&news, SIGCHLD);
+  const timespec limit = as_timespec(std::chrono::milliseconds{1});
+  siginfo_t info;
+  if (sigtimedwait(&news, &info, &limit) < 0) return false;
+  unannounced_ = true;
+  if (info.si_pid > 0) expect(info.si_pid);
+  return true;
+}
+
 void Waiter::expect(pid_t tid) {
   auto place = std::find(recent_.begin(), recent_.end(), tid);
   if (place == recent_.end()) --place;

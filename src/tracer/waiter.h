@@ -39,6 +39,8 @@ class Waiter {
   WaitEvent wait();
   // Looks through all tasks. Takes an event if one is there; kNoTasks or kInterrupted if not.
   WaitEvent poll();
+  // Sleeps until any task has news, which is not taken, a millisecond at most. False: none came.
+  bool pause();
   // The task will soon have news.
   void expect(pid_t tid);
   // Any thread: the current or next wait() returns kInterrupted.
