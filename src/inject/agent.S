@@ -21,7 +21,7 @@
 // The red zone, and a word for the return address.
 #define FRAME 136
 
-  .section .text.header, "ax"
+  .text
   .globl warren_agent_header
 warren_agent_header:
   .quad 0x0a746e6567617721
@@ -42,8 +42,6 @@ warren_agent_header:
   .quad serve_path1
   .quad serve_path_at_cwd
   .quad serve_directory
-
-  .section .text.code, "ax"
 
 // The supervisor does it.
 ask:
@@ -193,5 +191,7 @@ stubs:
   .set number, number + 1
   .endr
 stubs_end:
+
+  .org warren_agent_header + (WARREN_AGENT_SHARED - WARREN_AGENT_BASE)
 
   .section .note.GNU-stack, "", @progbits
