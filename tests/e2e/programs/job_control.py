@@ -57,15 +57,17 @@ def main():
     shell.expect(r"\[1\]\+ +Stopped +sleep 1000 \| cat \| cat")
     shell.expect_exact(PROMPT)
     say("ps -e -o pgid=,comm= | grep -c \"^ *$(jobs -p) \"", r"3\r")
-    # Whether bash has heard of the end by its next command is a matter of time.
-    say("kill %1; while kill -0 %1 2>/dev/null; do :; done; echo all-ended", r"all-ended\r")
+    # Whether bash has heard of an end by its next command is a matter of time: until then, the job is a
+    # stopped one for it.
+    until_gone = "while kill -0 %1 2>/dev/null; do :; done"
+    say(f"kill %1; {until_gone}; echo all-ended", r"all-ended\r")
     say("jobs; echo no-job-left", r"no-job-left\r")
     print("a pipeline as one job")
 
     # A background reader is stopped by the terminal.
     say("cat &", r"\[1\] \d+")
     say("wait -n; jobs", r"Stopped +cat")
-    say("kill -KILL %1; wait; echo gone", r"gone\r")
+    say(f"kill -KILL %1; {until_gone}; echo gone", r"gone\r")
     say("sleep 1000 & p=$!; sleep 1000 & kill $p $!; wait; echo none=$(jobs -r | wc -l)", r"none=0\r")
     print("background jobs")
 
@@ -79,7 +81,7 @@ def main():
     shell.sendcontrol("z")
     shell.expect(r"\[1\]\+ +Stopped")
     shell.expect_exact(PROMPT)
-    say("kill -KILL %1; wait; echo still-inner", "still-inner\r")
+    say(f"kill -KILL %1; {until_gone}; echo still-inner", "still-inner\r")
     shell.sendline("exit")
     shell.expect_exact(PROMPT)
     print("a shell in the shell")
