@@ -227,6 +227,7 @@ void Agents::more_threads(Task& task) {
 }
 
 void Agents::share_memory(Task& task, bool for_vfork) {
+  if (!image_) return;
   ThreadGroup& process = task.group();
   const std::lock_guard lock(mutex_);
   if (for_vfork && counter(process, kVforksShift) < kCounterMask) {
@@ -239,6 +240,7 @@ void Agents::share_memory(Task& task, bool for_vfork) {
 }
 
 void Agents::vfork_ended(ThreadGroup& parent, ThreadGroup* child) {
+  if (!image_) return;
   const std::lock_guard lock(mutex_);
   if (counter(parent, kVforksShift) != 0) {
     change_flags(parent,
@@ -257,6 +259,7 @@ void Agents::parent_changed(ThreadGroup& process) {
 }
 
 void Agents::exec(Task& task) {
+  if (!image_) return;
   ThreadGroup& process = task.group();
   const std::lock_guard lock(mutex_);
   if (has_flag(process, ProcessFlag::kAgentMapped)) withdraw_all(task);

@@ -25,7 +25,8 @@ class Agents {
  public:
   explicit Agents(Runtime& runtime) : runtime_(runtime) {}
 
-  // Before there are guests. Without it no guest gets an agent, and all below does nothing.
+  // Before there are guests. Without it no guest gets an agent, and all below does
+  // nothing but taint().
   // Errors: as inject::Image::create().
   Result<void> enable();
   bool enabled() const { return image_ != nullptr; }

@@ -30,11 +30,13 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   if (!ns) return ns.error();
   std::unique_ptr<Container> container(
       new Container(std::move(*kernel), std::move(*ns), name, front));
+  Agents& agents = container->runtime_.agents();
   if (agent) {
-    if (auto enabled = container->runtime_.agents().enable(); !enabled) return enabled.error();
+    // Who did not ask for it by name is served without.
+    if (auto enabled = agents.enable(); !enabled && agent_unscoped) return enabled.error();
   }
   container->agent_unscoped_ = agent_unscoped;
-  container->filter_ = build_seccomp_filter(syscall_table(), agent);
+  container->filter_ = build_seccomp_filter(syscall_table(), agents.enabled());
   return container;
 }
 
