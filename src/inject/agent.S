@@ -21,6 +21,17 @@
 // The red zone, and a word for the return address.
 #define FRAME 136
 
+  .macro ENTER
+  lea -FRAME(%rsp), %rsp
+  mov %rcx, (%rsp)
+  .endm
+
+  .macro LEAVE
+  mov (%rsp), %rcx
+  lea FRAME(%rsp), %rsp
+  jmp *%rcx
+  .endm
+
   .text
   .globl warren_agent_header
 warren_agent_header:
@@ -45,14 +56,11 @@ warren_agent_header:
 
 // The supervisor does it.
 ask:
-  lea -FRAME(%rsp), %rsp
-  mov %rcx, (%rsp)
+  ENTER
 ask_framed:
   syscall
 asking_ip:
-  mov (%rsp), %rcx
-  lea FRAME(%rsp), %rsp
-  jmp *%rcx
+  LEAVE
 
   .macro SERVE_NUMBER name, word
 \name:
@@ -76,14 +84,11 @@ serve_ppid:
 serve_directory:
   cmpl $0, ORDINARY_PATHS
   je ask
-  lea -FRAME(%rsp), %rsp
-  mov %rcx, (%rsp)
+  ENTER
 trusted_framed:
   syscall
 trusted_ip:
-  mov (%rsp), %rcx
-  lea FRAME(%rsp), %rsp
-  jmp *%rcx
+  LEAVE
 
 serve_path0:
   mov %rdi, %r11
@@ -101,8 +106,7 @@ serve_path:
   // for a reason to end a SIGSEGV's being blocked or ignored.
   cmp $0x10000, %r11
   jl ask
-  lea -FRAME(%rsp), %rsp
-  mov %rcx, (%rsp)
+  ENTER
   mov %eax, -8(%rsp)
   mov $4096, %ecx  // PATH_MAX
 // mentions_proc() of path_text.h: r11 goes along the path, al is the character there.

@@ -51,4 +51,8 @@ void Image::ask_paths() {
   std::atomic_ref<std::uint32_t>(shared_->ask_paths).store(1, std::memory_order_release);
 }
 
+bool Image::asks_paths() const {
+  return std::atomic_ref<std::uint32_t>(shared_->ask_paths).load(std::memory_order_acquire) != 0;
+}
+
 }  // namespace warren::inject

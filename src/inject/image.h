@@ -25,6 +25,7 @@ class Image {
   int fd() const { return file_.get(); }
   // From now on the agents of all guests ask for every path. Thread-safe.
   void ask_paths();
+  bool asks_paths() const;
 
  private:
   Image(UniqueFd file, Shared* shared) : file_(std::move(file)), shared_(shared) {}

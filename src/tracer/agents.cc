@@ -76,6 +76,10 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
   if (!image_) return;
   const Service service = inject::service_of(call.nr());
   if (service == inject::kServeNone) return;
+  // An agent that asks for every path saves nothing by it.
+  const bool number = service == inject::kServePid || service == inject::kServeTid ||
+                      service == inject::kServeParentPid;
+  if (!number && image_->asks_paths()) return;
   ThreadGroup& process = call.task().group();
   if (call.guest().ip() == inject::agent_header().asking_ip) {
     inform(call, service);
