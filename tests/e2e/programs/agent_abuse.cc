@@ -230,29 +230,6 @@ static void exec_from(uint64_t place) {
   }
 }
 
-// Tells the supervisor of forks that were not, and of children that are others'. As flags of a
-// clone such numbers make children of all kinds, two of which may share a stack: what those do, and
-// say, does not count.
-static void lie_from(uint64_t place) {
-  const long numbers[] = {victim, outsider, getpid(), 1, 0, -1, 1L << 40};
-  for (const long nr : {SYS_wait4, SYS_clone, SYS_fork}) {
-    for (const long number : numbers) {
-      for (const long key : {0L, 1L, 2L, -1L, 1L << 33}) {
-        fflush(stdout);
-        const pid_t pid = fork();
-        if (pid == 0) {
-          alarm(2);
-          dup2(open("/dev/null", O_WRONLY), 1);
-          const Request request = {place, nr, {number, key, WNOHANG, 0, 0, key}};
-          jump_into(&request);
-          _exit(0);
-        }
-        if (waitpid(pid, nullptr, 0) != pid) wrong("a wait for a liar");
-      }
-    }
-  }
-}
-
 static void tear() {
   struct {
     uint64_t from, to;
@@ -395,7 +372,6 @@ static int attack() {
     attack_outsider_from(place);
     make_children_from(place);
     exec_from(place);
-    lie_from(place);
     check_own_life("after jumps");
   }
   tear();
