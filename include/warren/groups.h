@@ -272,6 +272,10 @@ class Groups {
   // Waits for it to differ from `seen`, at most so long. ENODEV: the group is gone meanwhile.
   Result<std::uint64_t> wait_for_change(Group& group, std::string_view file, std::uint64_t seen,
                                         int timeout_ms);
+  // Who polls many files: `listener` is called at each such change, and with an empty file when a
+  // group has been removed. Under the lock: it must not block, nor call Groups. One at a time; null
+  // for none. When this returns, the one before is not called any more.
+  void set_change_listener(std::function<void(Group&, std::string_view file)> listener);
 
   // "ID:subsystems:PATH" lines, as in /proc/PID/cgroup, highest id first.
   std::string proc_cgroup(const Task& task) const;
