@@ -3,6 +3,7 @@
 // call anywhere.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,7 @@ namespace warren {
 
 class Groups;
 class Hierarchy;
+struct GroupsImpl;
 
 // One group: a directory of a hierarchy. Owner: reference counted (GroupRef); the tree holds it
 // until it is removed, each proxy of its tasks too. Members are thread-safe.
@@ -42,6 +44,8 @@ class Group {
   int depth() const { return depth_; }
   // Its state in a subsystem of its hierarchy; null for one of another hierarchy.
   SubsystemState* state(const Subsystem& subsystem) const;
+  // cgroup.clone_children, which cpuset asks for.
+  bool clone_children() const;
 
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
@@ -100,8 +104,11 @@ class Hierarchy {
   friend struct GroupsImpl;
   Hierarchy() = default;
   int id_ = 0;
+  int slot_ = 0;  // its place in each proxy
   std::string name_;
-  Groups* groups_ = nullptr;
+  GroupsImpl* groups_ = nullptr;
+  std::atomic<std::uint32_t> mask_{0};       // its subsystems, by their places in the table
+  std::atomic<std::uint32_t> groups_of_{0};  // Group objects that point here
 };
 
 // What a task belongs to: one group in each hierarchy, and so one state in each subsystem.
@@ -129,13 +136,14 @@ class ForkMembership {
   ForkMembership(ForkMembership&& other) noexcept;
   ForkMembership& operator=(ForkMembership&& other) noexcept;
   ~ForkMembership();
-  explicit operator bool() const { return proxy_ != nullptr; }
+  explicit operator bool() const { return pending_ != nullptr; }
 
  private:
   friend class Groups;
   friend struct GroupsImpl;
-  Groups* groups_ = nullptr;
-  TaskProxy* proxy_ = nullptr;
+  void cancel();
+  GroupsImpl* groups_ = nullptr;
+  struct PendingFork* pending_ = nullptr;
 };
 
 // What `mount -t rcfs -o OPTIONS` asks for.
@@ -145,6 +153,7 @@ struct MountOptions {
   bool none = false;                    // "none": no subsystem; needs a name
   std::string name;                     // "name=": [A-Za-z0-9_.-]+, at most 63 bytes
   std::string release_agent;            // "release_agent="
+  bool clone_children = false;          // "clone_children"
   // Nothing at all: the default hierarchy.
   static Result<MountOptions> parse(std::string_view options);  // EINVAL
 };
@@ -163,8 +172,10 @@ class Groups {
   // With the subsystems registered (tests: with these). EEXIST: two of one name, or two files of
   // one name. ENOSPC: more than kMaxSubsystems. EINVAL: a bad name, or no create(). Else what the
   // creation of the root states failed with.
+  // Both outlive it.
   static Result<std::unique_ptr<Groups>> create(
-      GroupHost& host, std::span<const Subsystem* const> subsystems = registered_subsystems());
+      Kernel& kernel, GroupHost& host,
+      std::span<const Subsystem* const> subsystems = registered_subsystems());
   ~Groups();
   Groups(const Groups&) = delete;
   Groups& operator=(const Groups&) = delete;
@@ -178,6 +189,7 @@ class Groups {
   const Subsystem* find_subsystem(std::string_view name) const;
   std::vector<const Subsystem*> subsystems() const;
   GroupHost& host() const;
+  Kernel& kernel() const;
 
   // --- Tasks ---
 
@@ -307,8 +319,8 @@ class Groups {
   friend class Group;
   friend class GroupRef;
   friend class ForkMembership;
-  explicit Groups(GroupHost& host);
-  std::unique_ptr<struct GroupsImpl> impl_;
+  Groups();
+  std::unique_ptr<GroupsImpl> impl_;
 };
 
 }  // namespace warren

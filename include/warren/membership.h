@@ -13,9 +13,11 @@ struct Membership {
   // The groups of the task, one in each hierarchy. Null: the task is in no Groups. Followed without
   // a lock in a read section; changed under the lock of Groups.
   std::atomic<TaskProxy*> proxy{nullptr};
-  // Guarded by the lock of Groups: the other tasks with this proxy.
+  // Guarded by the lock of Groups: the other tasks with this proxy, living ones
+  // and, apart from them, those that have ended and are not released yet.
   Task* next = nullptr;
   Task* prev = nullptr;
+  bool exited = false;
 };
 
 }  // namespace warren

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -28,7 +29,8 @@ class SubsystemState {
   SubsystemState(const SubsystemState&) = delete;
   SubsystemState& operator=(const SubsystemState&) = delete;
 
-  Group& group() const { return *group_; }
+  // A root's changes when its subsystem is bound to another hierarchy. In create(): not set yet.
+  Group& group() const { return *group_.load(std::memory_order_acquire); }
   // That of the parent group in the same subsystem; null in a root group.
   SubsystemState* parent() const { return parent_; }
   Groups& groups() const { return *groups_; }
@@ -37,8 +39,8 @@ class SubsystemState {
   SubsystemState() = default;
 
  private:
-  friend class Groups;
-  Group* group_ = nullptr;
+  friend struct GroupsImpl;
+  std::atomic<Group*> group_{nullptr};
   SubsystemState* parent_ = nullptr;
   Groups* groups_ = nullptr;
 };
@@ -49,6 +51,8 @@ struct GroupCaller {
   gid_t gid = 0;
   // Numbers of tasks are those of this namespace. Null: the root's, which are the host's.
   Ref<PidNamespace> ns;
+  // The task that calls; null: none that the groups know. It is what 0 means in cgroup.procs.
+  Ref<Task> task;
 };
 
 // One control file. A group has those of every subsystem of its hierarchy. The callbacks run
