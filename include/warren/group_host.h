@@ -71,6 +71,9 @@ class GroupHost {
     return {};
   }
   virtual void kill(ThreadGroup& process, int signal) { (void)process, (void)signal; }
+  // Device rules are in force somewhere from now on: opens of device nodes are to be checked with
+  // device_allowed() (device_access.h). Why asked for: without rules no open is looked at for it.
+  virtual void watch_devices() {}
   // Starts a program of the user's, in no group of the container's (release_agent).
   virtual void run_agent(const std::string& program, const std::string& argument) {
     (void)program, (void)argument;
@@ -78,6 +81,9 @@ class GroupHost {
   // Groups::tick() shall be called every `milliseconds` from now on, by a thread of the host's; 0:
   // no more.
   virtual void set_tick(int milliseconds) { (void)milliseconds; }
+  // What uname(2) says of the host; a group shows these until it has names of its own.
+  virtual std::string nodename() { return "(none)"; }
+  virtual std::string domainname() { return "(none)"; }
   // Microseconds of a clock that never goes back.
   virtual std::uint64_t now() { return 0; }
 };
