@@ -80,7 +80,8 @@ void set_wanted(FreezerState& top, bool wanted) {
     top.wanted = wanted;
     groups.for_each_group(top.group(), [](Group& g) { refreeze(freezer(*g.state(kFreezer))); });
     // Only now: a group whose own tasks have stopped may have others below.
-    groups.for_each_group(top.group(), [](Group& g) { update_frozen(freezer(*g.state(kFreezer))); });
+    groups.for_each_group(top.group(),
+                          [](Group& g) { update_frozen(freezer(*g.state(kFreezer))); });
   });
 }
 

@@ -1,5 +1,6 @@
-// Numbers in control files, read as the kernel reads them (kstrtoll() with base 0), so that a script
-// gets the same answer from either: "0x10" and "010" are 16 and 8, "+1" is 1, "08" is EINVAL.
+// Numbers in control files, read as the kernel reads them (kstrtoll() with base 0), so that a
+// script gets the same answer from either: "0x10" and "010" are 16 and 8, "+1" is 1, "08" is
+// EINVAL.
 #pragma once
 
 #include <cstdint>
