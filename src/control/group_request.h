@@ -16,6 +16,8 @@ struct GroupRequest {
     kList,           // hierarchy, path -> entries: child groups and files
     kRead,           // hierarchy, path, file -> text
     kWrite,          // hierarchy, path, file, text
+    kWait,           // hierarchy, path, file, generation: until that of the file is another, for at
+                     // most wait_ms -> text as kRead, generation
     kMake,           // hierarchy, path, mode; parents too if `parents`
     kRemove,         // hierarchy, path; what is below it too if `parents`
     kRename,         // hierarchy, path, text: the new name
@@ -39,6 +41,8 @@ struct GroupRequest {
   uid_t uid = 0;
   gid_t gid = 0;
   mode_t mode = 0755;
+  std::uint64_t generation = 0;  // Groups::file_generation(); that of no file is ~0
+  int wait_ms = 0;               // the server allows a second
 };
 
 struct GroupEntry {
@@ -67,6 +71,7 @@ struct GroupSnapshot {
 
 struct GroupReply {
   std::string text;
+  std::uint64_t generation = 0;
   std::vector<GroupEntry> entries;
   std::vector<GroupSnapshot> groups;
 };

@@ -41,9 +41,12 @@ class NativeHandler : public ControlHandler {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) return Errno{errno};
     UniqueFd failure(ends[0]), writer(ends[1]);
+    // Other threads run: the child must not allocate, for it may have inherited a locked allocator.
+    std::vector<char*> argv = make_argv(request.argv), env = make_argv(request.env);
+    std::vector<char*> shell_argv = make_shell_argv(request.program, request.argv);
     pid_t child = fork();
     if (child < 0) return Errno{errno};
-    if (child == 0) child_main(request, writer.get());
+    if (child == 0) child_main(request, argv.data(), shell_argv.data(), env.data(), writer.get());
     writer.reset();
     std::lock_guard lock(mutex_);
     uint64_t id = ++last_id_;
@@ -80,18 +83,30 @@ class NativeHandler : public ControlHandler {
     return {};
   }
 
+  // Runs `on_group`, if there is one, without the lock.
+  Result<GroupReply> group(const Peer& peer, const GroupRequest& request) override {
+    {
+      std::lock_guard lock(mutex_);
+      group_requests.push_back(request);
+      last_peer = peer;
+    }
+    if (on_group) return on_group(request);
+    return Errno{ENOSYS};
+  }
+
   // Set before the server starts.
   ContainerInfo container;
   std::optional<uint64_t> peer_namespace;
   int refuse_exec = 0;
+  std::function<Result<GroupReply>(const GroupRequest&)> on_group;
   // Read after the reply has come.
   std::vector<KillRequest> kills;
+  std::vector<GroupRequest> group_requests;
   Peer last_peer;
 
  private:
-  [[noreturn]] static void child_main(const ExecRequest& request, int failure) {
-    std::vector<char*> argv = make_argv(request.argv), env = make_argv(request.env);
-    std::vector<char*> shell_argv = make_shell_argv(request.program, request.argv);
+  [[noreturn]] static void child_main(const ExecRequest& request, char* const* argv,
+                                      char* const* shell_argv, char* const* env, int failure) {
     for (int fd = 0; fd < 3; ++fd) {
       if (request.stdio[static_cast<size_t>(fd)]) {
         dup2(request.stdio[static_cast<size_t>(fd)].get(), fd);
@@ -105,9 +120,9 @@ class NativeHandler : public ControlHandler {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    int error = chdir(request.cwd.c_str()) < 0 ? errno
-                                               : exec_program(request.program.c_str(), argv.data(),
-                                                              shell_argv.data(), env.data());
+    int error = chdir(request.cwd.c_str()) < 0
+                    ? errno
+                    : exec_program(request.program.c_str(), argv, shell_argv, env);
     [[maybe_unused]] ssize_t written = write(failure, &error, sizeof error);
     _exit(127);
   }

@@ -131,7 +131,7 @@ std::optional<Peer> Server::Loop::identify(int socket) {
   socklen_t size = sizeof credentials;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return std::nullopt;
   if (credentials.uid != geteuid() && credentials.uid != 0) return std::nullopt;
-  Peer peer{credentials.uid, credentials.pid, 0};
+  Peer peer{credentials.uid, credentials.pid, 0, credentials.gid};
   if (auto ns = handler_.namespace_of(credentials.pid)) {
     peer.ns_inode = *ns;
     return peer;

@@ -56,6 +56,8 @@ class Container final : public control::ControlHandler {
                                     std::function<void(control::ExecEnd)> on_exit) override;
   Result<void> signal_exec(std::uint64_t id, int signal) override;
   Result<void> kill(const control::Peer& peer, const control::KillRequest& request) override;
+  Result<control::GroupReply> group(const control::Peer& peer,
+                                    const control::GroupRequest& request) override;
 
  private:
   Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
