@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "group/controllers/number_text.h"
+#include "group/controllers/number.h"
 #include "warren/group_host.h"
 #include "warren/groups.h"
 #include "warren/pid_namespace.h"
@@ -108,7 +108,7 @@ Result<std::string> read_max(SubsystemState& state, const GroupCaller&) {
 
 Result<void> change(SubsystemState& state, std::string_view text,
                     Result<void> (PidNamespace::*set)(Nr)) {
-  const Result<std::uint64_t> nr = controllers::parse_unsigned(text);
+  const Result<std::uint64_t> nr = group::parse_magnitude(text);
   if (!nr) return nr.error();
   if (*nr > std::numeric_limits<Nr>::max()) return Errno{EINVAL};
   const Result<Ref<PidNamespace>> ns = own_namespace(state);
