@@ -27,21 +27,41 @@ class ExecSessionTest : public testing::Test {
     auto socket = control::RuntimeDir::open_at(path_, false)->claim("sample");
     ASSERT_TRUE(socket);
     socket_ = std::move(*socket);
-    handler_.container = control::sample_container();
-    auto server = control::Server::start(socket_.listener(), handler_);
-    ASSERT_TRUE(server);
-    server_ = std::move(*server);
+    ASSERT_NO_FATAL_FAILURE(start_server());
   }
   void TearDown() override {
-    server_.reset();
+    stop_.reset();
+    EXPECT_EQ(wait_for(server_), 0);
     socket_.remove();
     std::filesystem::remove_all(path_);
+  }
+
+  // The server is a process of its own, until stop_ is closed: with its threads in this one, a
+  // session forked here might inherit an allocator that one of them has locked.
+  void start_server() {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    UniqueFd stopped(ends[0]);
+    stop_.reset(ends[1]);
+    server_ = fork();
+    ASSERT_GE(server_, 0);
+    if (server_ != 0) return;
+    stop_.reset();
+    {
+      control::NativeHandler handler;
+      handler.container = control::sample_container();
+      auto server = control::Server::start(socket_.listener(), handler);
+      char byte;
+      if (!server || read(stopped.get(), &byte, 1) != 0) _exit(1);
+    }
+    _exit(0);
   }
 
   // Runs a session in a child whose stdin and stdout are `fd`, a terminal of its own if `tty`.
   pid_t session(const std::string& script, bool with_tty, int fd, int error = -1) {
     pid_t child = fork();
     if (child != 0) return child;
+    stop_.reset();
     setsid();
     dup2(fd, 0);
     dup2(fd, 1);
@@ -90,8 +110,8 @@ class ExecSessionTest : public testing::Test {
   std::string path_, shown_;
   UniqueFd master_, slave_;
   control::ContainerSocket socket_;
-  control::NativeHandler handler_;
-  std::unique_ptr<control::Server> server_;
+  UniqueFd stop_;
+  pid_t server_ = -1;
 };
 
 TEST_F(ExecSessionTest, PassesItsOwnDescriptors) {
