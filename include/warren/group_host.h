@@ -59,11 +59,15 @@ class GroupHost {
     (void)task, (void)nice;
     return {};
   }
-  // A process's memory.
+  // A process's memory, as cheaply as it can be known: what it shares with others counts in full.
+  // Nothing for one that only lodges in its parent's (vfork(2), until its exec).
   virtual MemoryUse memory(ThreadGroup& process) {
     (void)process;
     return {};
   }
+  // The same; of what processes share, each is given its part (proc(5), smaps_rollup: Pss_Anon, …).
+  // May take milliseconds; not under the lock of Groups.
+  virtual MemoryUse memory_share(ThreadGroup& process) { return memory(process); }
   // setrlimit(2) of a process. UINT64_MAX: none. EPERM: above its hard limit.
   virtual Result<void> set_rlimit(ThreadGroup& process, int resource, std::uint64_t soft,
                                   std::uint64_t hard) {

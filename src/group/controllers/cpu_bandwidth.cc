@@ -171,7 +171,6 @@ void set_limit(CpuState& state, std::optional<std::uint64_t> quota,
                std::optional<std::uint64_t> period) {
   Groups& groups = state.groups();
   const std::uint64_t now = state.host.now();
-  bool wake = false;
   groups.locked([&] {
     CpuBandwidth& bandwidth = state.bandwidth;
     CpuState& root = root_of(state);
@@ -192,10 +191,9 @@ void set_limit(CpuState& state, std::optional<std::uint64_t> quota,
       start_period(bandwidth, now, 0);
       bandwidth.left = static_cast<std::int64_t>(bandwidth.current.quota);
       root.next_tick = 0;
-      wake = true;
+      groups.want_tick(cpu_subsystem(), kShortestTick / 1000);
     }
   });
-  if (wake) groups.want_tick(cpu_subsystem(), kShortestTick / 1000);
 }
 
 CpuBandwidth snapshot(CpuState& state) {
@@ -217,12 +215,9 @@ void tick(Groups& groups) {
     limits = !root.limited.empty();
     due = begin + kSlack >= root.next_tick;
     if (limits && due) looks = collect(root);
+    if (!limits) groups.want_tick(cpu_subsystem(), 0);
   });
-  if (!due) return;
-  if (!limits) {
-    groups.want_tick(cpu_subsystem(), 0);
-    return;
-  }
+  if (!limits || !due) return;
   for (Look& look : looks) look.total = used(root, *look.task);
   const CpuSet cpus = root.host.cpus();
   const auto nr_cpus = static_cast<std::uint64_t>(std::count(cpus.begin(), cpus.end(), true));
@@ -237,8 +232,8 @@ void tick(Groups& groups) {
     const std::uint64_t cost = (now - std::min(now, begin)) * kLookShare;
     next = std::max({next, kShortestTick, std::min(cost, kLongestTick)});
     root.next_tick = now + next;
+    groups.want_tick(cpu_subsystem(), static_cast<int>((next + 999) / 1000));
   });
-  groups.want_tick(cpu_subsystem(), static_cast<int>((next + 999) / 1000));
 }
 
 void destroy(CpuState& state) {
