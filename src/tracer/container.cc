@@ -190,6 +190,8 @@ control::ContainerInfo Container::info() {
     shown.init_level0 = ns.init ? ns.init->level0() : 0;
     shown.nr_tasks = ns.nr_tasks;
     shown.by_guest = ns.level > 1;
+    shown.last_nr = ns.ns->last_pid();
+    shown.pid_max = ns.ns->pid_max();
     info.namespaces.push_back(std::move(shown));
   }
   for (const TaskSnapshot& task : all.tasks) {
@@ -258,6 +260,10 @@ Result<void> Container::signal_exec(std::uint64_t id, int signal) {
     }
     return Errno{ESRCH};
   });
+}
+
+Result<control::GroupReply> Container::group(const control::Peer&, const control::GroupRequest&) {
+  return Errno{ENOSYS};
 }
 
 Result<void> Container::kill(const control::Peer&, const control::KillRequest& request) {
