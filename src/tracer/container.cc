@@ -291,8 +291,4 @@ Result<void> Container::kill(const control::Peer&, const control::KillRequest& r
   });
 }
 
-Result<control::GroupReply> Container::group(const control::Peer&, const control::GroupRequest&) {
-  return Errno{ENOSYS};
-}
-
 }  // namespace warren
