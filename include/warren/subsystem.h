@@ -93,7 +93,8 @@ struct Subsystem {
   void (*destroy)(SubsystemState& state) = nullptr;
 
   // A task cloned with, or unshared, these CLONE_* flags: whether it shall begin a child group of
-  // its own in the hierarchy of this subsystem (003: the namespace idea).
+  // its own in the hierarchy of this subsystem (003: the namespace idea). That group, if any, is the
+  // next that is made below; if it cannot be, this is called once more, with no flags.
   bool (*unshare)(SubsystemState& state, std::uint64_t clone_flags) = nullptr;
 
   // Before tasks move into the group. After a failure (of this or of a later subsystem, or for a

@@ -54,6 +54,14 @@ struct Process {
   bool exact = false;
 };
 
+class MemoryState;
+
+// Killed for a limit, and perhaps not gone yet.
+struct Victim {
+  Ref<ThreadGroup> process;
+  const MemoryState* where;  // or, once that is removed, the next above
+};
+
 // Guarded by the lock of Groups.
 class MemoryState final : public SubsystemState {
  public:
@@ -70,10 +78,10 @@ class MemoryState final : public SubsystemState {
   // Sums that count shared memory often are looked at more closely only when they have grown.
   std::uint64_t largest_rough = 0;
 
-  // In the root state only: those with a limit, who was killed for one and may not be gone yet, and
-  // when the next look is due.
+  // In the root state only: those with a limit, who was killed for one, and when the next look is
+  // due.
   std::vector<MemoryState*> limited;
-  std::vector<Process> victims;
+  std::vector<Victim> victims;
   std::uint64_t next_tick = 0;
 };
 
@@ -154,8 +162,9 @@ std::vector<Process*> processes_in(std::vector<Process>& processes, const Memory
 
 void kill(MemoryState& root, const Process& victim) {
   root.host.kill(*victim.process, kSigkill);
-  root.victims.push_back(victim);
-  count(memory(*victim.group->state(memory_subsystem())), &Events::oom_kill);
+  MemoryState& state = memory(*victim.group->state(memory_subsystem()));
+  root.victims.push_back({victim.process, &state});
+  count(state, &Events::oom_kill);
 }
 
 // The largest process of the group dies or, with memory.oom.group, all of the topmost group around
@@ -185,7 +194,7 @@ void out_of_memory(MemoryState& root, MemoryState& limited, std::vector<Process>
 // Whether one of the group was killed and is not gone yet: its memory will come back.
 bool is_dying(const MemoryState& root, const MemoryState& state) {
   return std::any_of(root.victims.begin(), root.victims.end(),
-                     [&](const Process& victim) { return is_in(victim, state); });
+                     [&](const Victim& victim) { return within(*victim.where, state); });
 }
 
 void sum_up(MemoryState& root, const std::vector<Process>& processes) {
@@ -250,7 +259,7 @@ std::uint64_t look(Groups& groups, MemoryState& root, std::vector<Process>& proc
   for (Process& each : processes) each.use = root.host.memory(*each.process);
   std::vector<Process*> closely;
   groups.locked([&] {
-    std::erase_if(root.victims, [](const Process& victim) {
+    std::erase_if(root.victims, [](const Victim& victim) {
       return victim.process->state() != GroupState::kAlive;
     });
     sum_up(root, processes);
