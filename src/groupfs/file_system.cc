@@ -4,7 +4,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 
 namespace warren::groupfs {
@@ -18,21 +17,6 @@ timespec now() {
   timespec time{};
   clock_gettime(CLOCK_REALTIME, &time);
   return time;
-}
-
-std::string_view stripped(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) {
-    text.remove_prefix(1);
-  }
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
-    text.remove_suffix(1);
-  }
-  return text;
-}
-
-// Whether a file takes numbers of tasks, and "0" for who writes.
-bool takes_tasks(std::string_view file) {
-  return file == "tasks" || file == "cgroup.procs" || file == "cgroup.threads";
 }
 
 }  // namespace
@@ -126,7 +110,10 @@ Result<void> FileSystem::set_attributes(const Node& node, const struct stat& wan
 
 GroupCaller FileSystem::caller_of(const fuse_ctx& context) const {
   if (shared_.caller) return shared_.caller(context.pid, context.uid, context.gid);
-  return {context.uid, context.gid, nullptr};
+  GroupCaller caller;
+  caller.uid = context.uid;
+  caller.gid = context.gid;
+  return caller;
 }
 
 fuse_entry_param FileSystem::remember(const Node& node) {
@@ -190,15 +177,7 @@ Result<std::string> FileSystem::read(OpenFile& file, std::size_t size, off_t off
 
 Result<void> FileSystem::write(OpenFile& file, std::string_view text, const fuse_ctx& context) {
   if (text.size() > kMaxWrite) return Errno{E2BIG};
-  Group& group = *file.node.group;
-  const GroupCaller caller = caller_of(context);
-  if (takes_tasks(file.node.file) && stripped(text) == "0") {
-    // cgroups(7): the writing process (thread) itself, whose number on the host is known.
-    if (context.pid == 0) return Errno{ESRCH};
-    return groups_.write(group, file.node.file, std::to_string(context.pid),
-                         {caller.uid, caller.gid, nullptr});
-  }
-  return groups_.write(group, file.node.file, text, caller);
+  return groups_.write(*file.node.group, file.node.file, text, caller_of(context));
 }
 
 unsigned FileSystem::poll(OpenFile& file, fuse_pollhandle* handle) {

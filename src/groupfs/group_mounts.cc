@@ -87,6 +87,7 @@ Result<void> GroupMounts::mount(const std::string& dir, std::string_view options
   const auto wanted = MountOptions::parse(options);
   if (!wanted) return wanted.error();
   const std::lock_guard changing(changing_);
+  settle();
   auto root = groups_.mount(*wanted);
   if (!root) return root.error();
   const auto give_up = [&](Errno error) {
@@ -128,6 +129,15 @@ Result<void> GroupMounts::mount(const std::string& dir, std::string_view options
   return {};
 }
 
+void GroupMounts::settle() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] {
+    return std::none_of(mounts_.begin(), mounts_.end(), [](const Mount& mount) {
+      return !mount.session || mount.session->dropped();
+    });
+  });
+}
+
 GroupMounts::Mount* GroupMounts::find(std::uint64_t id) {
   const auto it = std::find_if(mounts_.begin(), mounts_.end(),
                                [id](const Mount& mount) { return mount.id == id; });
@@ -149,7 +159,7 @@ Result<void> GroupMounts::unmount(const std::string& dir, const MountPlace& plac
   Session& session = *it->session;
   it->in_use = true;
   lock.unlock();
-  const auto unmounted = session.mount_point().unmount(false);
+  const auto unmounted = session.mount_point().unmount(false, place.process);
   lock.lock();
   Mount& mount = *find(id);
   mount.in_use = false;
@@ -212,7 +222,8 @@ void GroupMounts::unmount_all() {
       }
       mount.in_use = true;
       Session& session = *mount.session;
-      const bool mounted = !mount.unmounted;
+      // One in another mount namespace is for that one's processes, and ends with them.
+      const bool mounted = !mount.unmounted && !session.mount_point().elsewhere();
       lock.unlock();
       // Where that fails, it is gone already.
       if (mounted) (void)session.mount_point().unmount(true);

@@ -87,6 +87,8 @@ class GroupMounts {
   GroupMounts(Groups& groups, GroupCallerLookup caller);
   std::string shown_options(const MountOptions& options, const Group& root) const;
   Mount* find(std::uint64_t id);  // under mutex_
+  // Waits until those that are unmounted already, by whomever, bind no subsystem any more.
+  void settle();
   // Takes the session out, ends it, and forgets the mount. Nothing if somebody else does.
   void end(std::uint64_t id);
   void clean();

@@ -21,6 +21,52 @@
 
 namespace warren::groupfs {
 
+// The mount namespace and root of a process.
+class Place {
+ public:
+  // Of `process`, or, for 0, the caller's own. Errors: ESRCH, EACCES, …
+  static Result<Place> of(pid_t process) {
+    Place place;
+    if (process == 0) return place;
+    const std::string proc = "/proc/" + std::to_string(process);
+    UniqueFd ns(open((proc + "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
+    UniqueFd root(open((proc + "/root").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!ns || !root) return Errno{errno == ENOENT ? ESRCH : errno};
+    if (same_file(ns, "/proc/self/ns/mnt") && same_file(root, "/proc/self/root")) return place;
+    place.namespace_ = std::move(ns);
+    place.root_ = std::move(root);
+    return place;
+  }
+
+  bool elsewhere() const { return namespace_.ok(); }
+
+  // Runs `f` there, on a thread of its own, since namespace and root belong to a thread and there
+  // may be no way back. Returns what `f` does, an errno or 0.
+  int run(const std::function<int()>& f) const {
+    if (!elsewhere()) return f();
+    int error = 0;
+    std::thread([&] {
+      if (unshare(CLONE_FS) != 0 || setns(namespace_.get(), CLONE_NEWNS) != 0 ||
+          fchdir(root_.get()) != 0 || chroot(".") != 0) {
+        error = errno;
+        return;
+      }
+      error = f();
+    }).join();
+    return error;
+  }
+
+ private:
+  static bool same_file(const UniqueFd& a, const char* path) {
+    struct stat one, other;
+    return fstat(a.get(), &one) == 0 && stat(path, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+  }
+
+  UniqueFd namespace_;
+  UniqueFd root_;
+};
+
 namespace {
 
 constexpr char kDevice[] = "/dev/fuse";
@@ -28,28 +74,6 @@ constexpr char kType[] = "fuse.rcfs";
 
 std::string common_options() {
   return std::string("default_permissions") + (may_allow_others() ? ",allow_other" : "");
-}
-
-// Runs `f` in another mount namespace and root, on a thread of its own, since both belong to a
-// thread and there may be no way back. Returns what `f` does, an errno or 0.
-int run_at(const UniqueFd& ns, const UniqueFd& root, const std::function<int()>& f) {
-  if (!ns) return f();
-  int error = 0;
-  std::thread([&] {
-    if (unshare(CLONE_FS) != 0 || setns(ns.get(), CLONE_NEWNS) != 0 || fchdir(root.get()) != 0 ||
-        chroot(".") != 0) {
-      error = errno;
-      return;
-    }
-    error = f();
-  }).join();
-  return error;
-}
-
-bool same_file(const UniqueFd& a, const char* path) {
-  struct stat one, other;
-  return fstat(a.get(), &one) == 0 && stat(path, &other) == 0 && one.st_dev == other.st_dev &&
-         one.st_ino == other.st_ino;
 }
 
 // What keeps everybody, or this user, from using FUSE at all; 0 for nothing.
@@ -130,28 +154,21 @@ Result<MountPoint> MountPoint::mount(const MountRequest& request, std::string* r
 
   MountPoint made;
   made.dir_ = request.dir;
-  if (request.place != 0) {
-    const std::string proc = "/proc/" + std::to_string(request.place);
-    UniqueFd ns(open((proc + "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
-    UniqueFd root(open((proc + "/root").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!ns || !root) return Errno{errno};
-    if (!same_file(ns, "/proc/self/ns/mnt") || !same_file(root, "/proc/self/root")) {
-      made.namespace_ = std::move(ns);
-      made.root_ = std::move(root);
-    }
-  }
+  const auto place = Place::of(request.place);
+  if (!place) return place.error();
+  made.elsewhere_ = place->elsewhere();
   struct stat dir;
-  if (const int error = run_at(made.namespace_, made.root_,
-                               [&] { return stat(made.dir_.c_str(), &dir) == 0 ? 0 : errno; })) {
+  if (const int error =
+          place->run([&] { return stat(made.dir_.c_str(), &dir) == 0 ? 0 : errno; })) {
     return Errno{error};
   }
   if (!S_ISDIR(dir.st_mode)) return Errno{ENOTDIR};
 
   const bool root = geteuid() == 0;
-  const bool elsewhere = made.namespace_.ok();
+  const bool elsewhere = place->elsewhere();
   int error = ENOPKG;
   if (!elsewhere) error = made.mount_by_helper(request.source, reason);
-  if (root && error == ENOPKG) error = made.mount_by_system_call(request.source);
+  if (root && error == ENOPKG) error = made.mount_by_system_call(request.source, *place);
   if (error == ENOPKG && elsewhere) {
     *reason = "only root can mount in another mount namespace";
     error = EPERM;
@@ -181,13 +198,13 @@ int MountPoint::mount_by_helper(const std::string& source, std::string* reason) 
   return 0;
 }
 
-int MountPoint::mount_by_system_call(const std::string& source) {
+int MountPoint::mount_by_system_call(const std::string& source, const Place& place) {
   UniqueFd device(open(kDevice, O_RDWR | O_CLOEXEC));
   if (!device) return errno;
   const std::string options = "fd=" + std::to_string(device.get()) +
                               ",rootmode=40000,user_id=" + std::to_string(geteuid()) +
                               ",group_id=" + std::to_string(getegid()) + "," + common_options();
-  const int error = run_at(namespace_, root_, [&] {
+  const int error = place.run([&] {
     constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     return ::mount(source.c_str(), dir_.c_str(), kType, kFlags, options.c_str()) == 0 ? 0 : errno;
   });
@@ -195,10 +212,12 @@ int MountPoint::mount_by_system_call(const std::string& source) {
   return error;
 }
 
-Result<void> MountPoint::unmount(bool lazily) {
+Result<void> MountPoint::unmount(bool lazily, pid_t place) {
+  const auto where = Place::of(place);
+  if (!where) return where.error();
   int error = 0;
   if (geteuid() == 0) {
-    error = run_at(namespace_, root_, [&] {
+    error = where->run([&] {
       return umount2(dir_.c_str(), UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) == 0 ? 0 : errno;
     });
   } else {

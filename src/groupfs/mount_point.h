@@ -10,6 +10,8 @@
 
 namespace warren::groupfs {
 
+class Place;
+
 struct MountRequest {
   std::string dir;     // absolute
   std::string source;  // first field of /proc/mounts
@@ -39,8 +41,11 @@ class MountPoint {
   // The end for the file system; the caller's from now on.
   UniqueFd take_device() { return std::move(device_); }
   // EBUSY: somebody is in there. EINVAL: it is not mounted any more. `lazily`: out of sight at
-  // once.
-  Result<void> unmount(bool lazily);
+  // once. `place`: a process in whose mount namespace and root it is mounted; 0: the caller's own.
+  Result<void> unmount(bool lazily, pid_t place = 0);
+  // In another mount namespace or root than the caller's own. That is not kept alive for the mount,
+  // so who unmounts has to name a process in there.
+  bool elsewhere() const { return elsewhere_; }
   // Its st_dev, as /proc/PID/mountinfo names it; 0 if it is not mounted.
   dev_t device_number() const { return device_number_; }
   // No process watches over it any more. To be called when it is unmounted.
@@ -50,13 +55,10 @@ class MountPoint {
   MountPoint() = default;
   // Both return an errno, 0 for none; ENOPKG: no fusermount3.
   int mount_by_helper(const std::string& source, std::string* reason);
-  int mount_by_system_call(const std::string& source);
+  int mount_by_system_call(const std::string& source, const Place& place);
 
   std::string dir_;
-  // Those of `place`, if they are others than the caller's. Kept, since the process may have ended
-  // when it is unmounted.
-  UniqueFd namespace_;
-  UniqueFd root_;
+  bool elsewhere_ = false;
   UniqueFd device_;
   dev_t device_number_ = 0;
   UniqueFd watcher_channel_;  // its end makes the watcher unmount and exit
