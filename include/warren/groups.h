@@ -247,8 +247,8 @@ class Groups {
   Result<GroupRef> make(Group& parent, std::string_view name, const GroupAttributes& attributes);
   // EBUSY: tasks (zombies do not count) or children; EBUSY for a root; ENOENT: is gone already.
   Result<void> remove(Group& group);
-  // Within its parent, as for cgroup v1: EXDEV across parents (the caller's to notice), EEXIST,
-  // EBUSY for a root.
+  // Within its parent, as for cgroup v1: EEXIST, EBUSY for a root. Across parents it is EIO there,
+  // which is the caller's to notice.
   Result<void> rename(Group& group, std::string_view name);
   // "/a/b" or "a/b"; "" and "/" are the root. Null: ENOENT.
   GroupRef find(Group& root, std::string_view path) const;
