@@ -319,6 +319,52 @@ def cpuset_tasks(w):
     w.read("cpuset", "a/c", "cgroup.clone_children")
 
 
+# --- cpu, cpuacct, memory: what can be written ---
+
+@script("cpu")
+def cpu_texts(w):
+    w.mkdir("cpu", "a")
+    for file in ("cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us"):
+        w.read("cpu", "a", file)
+        for text in [t.strip() for t in NUMBERS] + ["2", "3", "999", "1000", "20000", "100000", "1000000", "1000001",
+                               "262144", "262145", "-5", "0x400", "1000 100"]:
+            w.write("cpu", "a", file, text)
+            w.read("cpu", "a", file)
+    w.mkdir("cpu", "a/b")
+    for file in ("cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us"):
+        w.read("cpu", "a/b", file)
+
+
+@script("cpuacct")
+def cpuacct_texts(w):
+    w.mkdir("cpuacct", "a")
+    for file in ("cpuacct.usage", "cpuacct.usage_user", "cpuacct.usage_sys", "cpuacct.stat"):
+        w.read("cpuacct", "a", file)
+    for text in [text.strip() for text in NUMBERS]:
+        w.write("cpuacct", "a", "cpuacct.usage", text)
+    w.spawn("p")
+    w.mkdir("cpuacct", "a/b")
+    w.rmdir("cpuacct", "a/b")
+    w.exit("p")
+    w.reap("p")
+
+
+@script("memory")
+def memory_texts(w):
+    w.mkdir("memory", "a")
+    # No number at all is 0 to the kernel, and one that is too large is cut off.
+    for text in [text for text in NUMBERS if text and "9999999999" not in text] + ["4096", "4097", "8191", "1K", "1k", "4k", "1M", "1m", "1G", "2T", "1P", "7E",
+                           "0x1000", "0x10E", "010000", "1GB", "1 K", "1.5G", "-2", "-1K"]:
+        w.write("memory", "a", "memory.limit_in_bytes", text)
+        w.read("memory", "a", "memory.limit_in_bytes")
+    for file in ("memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.failcnt"):
+        w.read("memory", "a", file)
+    for file in ("memory.max_usage_in_bytes", "memory.failcnt"):
+        for text in ("0", "1", "-1", "x"):
+            w.write("memory", "a", file, text)
+        w.read("memory", "a", file)
+
+
 # --- devices ---
 
 @script("devices")

@@ -426,6 +426,7 @@ def missing(hierarchy):
         os.rmdir(probe)
     except OSError as error:
         return f"{mount}: {error.strerror}"
-    wanted = {"v2": "cgroup.freeze", "pids": "pids.max", "freezer": "freezer.state",
+    wanted = {"v2": "cgroup.freeze", "cpu": "cpu.shares", "cpuacct": "cpuacct.usage",
+              "memory": "memory.limit_in_bytes", "pids": "pids.max", "freezer": "freezer.state",
               "cpuset": "cpuset.cpus", "devices": "devices.list"}[hierarchy]
     return None if wanted in files else f"{mount}: no {wanted} there"

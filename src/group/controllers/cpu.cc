@@ -13,8 +13,8 @@
 namespace warren {
 namespace {
 
-using group::parse_magnitude;
 using group::parse_number;
+using group::parse_unsigned;
 
 // What a nice value from -20 on weighs against others (sched(7): a factor of about 1.25 for each).
 constexpr int kLowestNice = -20;
@@ -120,7 +120,7 @@ Result<std::string> read_weight(SubsystemState& state, const GroupCaller&) {
 }
 
 Result<void> write_weight(SubsystemState& state, std::string_view text, const GroupCaller&) {
-  const Result<std::uint64_t> weight = parse_magnitude(text);
+  const Result<std::uint64_t> weight = parse_unsigned(text);
   if (!weight) return weight.error();
   if (*weight < 1 || *weight > kMaxWeight) return Errno{ERANGE};
   set_shares(cpu(state), divide(*weight * kDefaultShares, kDefaultWeight));
@@ -149,7 +149,7 @@ Result<std::string> read_shares(SubsystemState& state, const GroupCaller&) {
 }
 
 Result<void> write_shares(SubsystemState& state, std::string_view text, const GroupCaller&) {
-  const Result<std::uint64_t> shares = parse_magnitude(text);
+  const Result<std::uint64_t> shares = parse_unsigned(text);
   if (!shares) return shares.error();
   set_shares(cpu(state), std::clamp(*shares, kMinShares, kMaxShares));
   return {};
@@ -157,14 +157,16 @@ Result<void> write_shares(SubsystemState& state, std::string_view text, const Gr
 
 Result<std::uint64_t> parse_quota(std::string_view text) {
   if (text == "max") return CpuLimit::kNone;
-  const Result<std::uint64_t> quota = parse_magnitude(text);
-  if (!quota || *quota < kMinQuota || *quota > kMaxQuota) return Errno{EINVAL};
+  const Result<std::uint64_t> quota = parse_unsigned(text);
+  if (!quota) return quota.error();
+  if (*quota < kMinQuota || *quota > kMaxQuota) return Errno{EINVAL};
   return *quota;
 }
 
 Result<std::uint64_t> parse_period(std::string_view text) {
-  const Result<std::uint64_t> period = parse_magnitude(text);
-  if (!period || *period < kMinPeriod || *period > kMaxPeriod) return Errno{EINVAL};
+  const Result<std::uint64_t> period = parse_unsigned(text);
+  if (!period) return period.error();
+  if (*period < kMinPeriod || *period > kMaxPeriod) return Errno{EINVAL};
   return *period;
 }
 
@@ -179,12 +181,12 @@ Result<void> write_max(SubsystemState& state, std::string_view text, const Group
   constexpr std::string_view kBlanks = " \t\n";
   const std::size_t blank = text.find_first_of(kBlanks);
   const Result<std::uint64_t> quota = parse_quota(text.substr(0, blank));
-  if (!quota) return quota.error();
+  if (!quota) return Errno{EINVAL};
   std::optional<std::uint64_t> new_period;
   if (blank != text.npos) {
     const Result<std::uint64_t> period =
         parse_period(text.substr(text.find_first_not_of(kBlanks, blank)));
-    if (!period) return period.error();
+    if (!period) return Errno{EINVAL};
     new_period = *period;
   }
   cpu_bandwidth::set_limit(cpu(state), *quota, new_period);

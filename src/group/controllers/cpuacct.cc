@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "group/controllers/number.h"
 #include "warren/group_host.h"
 #include "warren/groups.h"
 #include "warren/subsystem.h"
@@ -128,7 +129,9 @@ Result<std::string> read_usage_sys(SubsystemState& state, const GroupCaller&) {
 
 // As in the kernel, only 0 can be written.
 Result<void> write_usage(SubsystemState& state, std::string_view text, const GroupCaller&) {
-  if (text != "0") return Errno{EINVAL};
+  const Result<std::uint64_t> number = group::parse_unsigned(text);
+  if (!number) return number.error();
+  if (*number != 0) return Errno{EINVAL};
   const CpuTime now = total(cpuacct(state));
   state.groups().locked([&] { cpuacct(state).reset = now; });
   return {};

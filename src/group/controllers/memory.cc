@@ -17,7 +17,7 @@
 namespace warren {
 namespace {
 
-using group::parse_magnitude;
+using group::parse_unsigned;
 
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kPageSize = 4096;
@@ -342,7 +342,7 @@ Result<std::uint64_t> parse_limit(std::string_view text, std::string_view none) 
       text.remove_suffix(1);
     }
   }
-  const Result<std::uint64_t> number = parse_magnitude(text);
+  const Result<std::uint64_t> number = group::parse_magnitude(text);
   if (!number) return number.error();
   if (*number > kNoLimit >> shift) return Errno{ERANGE};
   const std::uint64_t bytes = (*number << shift) / kPageSize * kPageSize;
@@ -428,7 +428,7 @@ Result<std::string> read_oom_group(SubsystemState& state, const GroupCaller&) {
 }
 
 Result<void> write_oom_group(SubsystemState& state, std::string_view text, const GroupCaller&) {
-  const Result<std::uint64_t> on = parse_magnitude(text);
+  const Result<std::uint64_t> on = parse_unsigned(text);
   if (!on) return on.error();
   if (*on > 1) return Errno{EINVAL};
   state.groups().locked([&] { memory(state).oom_group = *on == 1; });

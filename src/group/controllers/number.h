@@ -41,6 +41,12 @@ inline Result<std::uint64_t> parse_magnitude(std::string_view text) {
   return value;
 }
 
+// With an optional plus (kstrtoull()). EINVAL, ERANGE as above.
+inline Result<std::uint64_t> parse_unsigned(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  return parse_magnitude(text);
+}
+
 // Between min and max, with an optional sign. EINVAL, ERANGE as above.
 inline Result<std::int64_t> parse_number(
     std::string_view text, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
