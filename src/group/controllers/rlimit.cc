@@ -83,12 +83,14 @@ void cancel_attach(SubsystemState& to, SubsystemState& from, Task& task) {
   (void)set_all(rlimit(from), rlimit(to), task);
 }
 
-// Only the first task of a container, or one from outside, has nobody to inherit from.
+// Only the first task of a container, or one from outside, has nobody to inherit from. Most groups
+// have no limits, so that is looked at first.
 void fork(SubsystemState& state, Task& child) {
-  if (!child.is_leader() || child.group().parent()) return;
   for (std::size_t i = 0; i < kCount; ++i) {
     const std::optional<Limit>& limit = rlimit(state).limits[i].effective;
-    if (limit) (void)set(state.groups().host(), child, i, *limit);
+    if (!limit) continue;
+    if (!child.is_leader() || child.group().parent()) return;
+    (void)set(state.groups().host(), child, i, *limit);
   }
 }
 
