@@ -52,6 +52,7 @@ struct App {
     commands.push_back(make_run_command(std::move(run_container)));
     commands.push_back(make_ps_command());
     commands.push_back(make_ns_command());
+    commands.push_back(make_top_command());
     commands.push_back(make_exec_command());
     commands.push_back(make_kill_command());
     commands.push_back(make_doctor_command());

@@ -37,6 +37,7 @@ class Command {
 std::unique_ptr<Command> make_run_command(RunContainer run_container);
 std::unique_ptr<Command> make_ps_command();
 std::unique_ptr<Command> make_ns_command();
+std::unique_ptr<Command> make_top_command();
 std::unique_ptr<Command> make_exec_command();
 std::unique_ptr<Command> make_kill_command();
 std::unique_ptr<Command> make_doctor_command();
