@@ -39,6 +39,7 @@ class Signals {
     for (int signal : kEnds) sigaddset(&mask_, signal);
     sigaddset(&mask_, SIGWINCH);
     sigaddset(&mask_, SIGTSTP);
+    sigaddset(&mask_, SIGCONT);
     sigprocmask(SIG_BLOCK, &mask_, &old_);
     fd_ = UniqueFd(signalfd(-1, &mask_, SFD_CLOEXEC | SFD_NONBLOCK));
   }
@@ -199,6 +200,10 @@ int Live::take_signals() {
       screen_->resized();
     } else if (signal == SIGTSTP) {
       stop();
+    } else if (signal == SIGCONT) {
+      // After a SIGSTOP, a shell has had the terminal in between.
+      screen_->leave();
+      screen_->enter();
     } else {
       return signal;
     }
