@@ -54,9 +54,7 @@ class World:
 
 
 class Ours(World):
-    """warren's groups, by the groups_driver program."""
-
-    name = "warren"
+    """warren's groups without processes, by the groups_driver program."""
 
     def __init__(self, driver, hierarchies):
         super().__init__()
@@ -214,12 +212,11 @@ class Puppet:
         os._exit(0)
 
 
-class Kernels(World):
-    """The kernel's cgroups, in directories of our own, with real processes."""
+class Mounted(World):
+    """Groups that are mounted, in directories of our own, with real processes: the kernel's, and for a
+    guest warren's. `mounts`: the directory of each hierarchy."""
 
-    name = "kernel"
-
-    def __init__(self, hierarchies):
+    def __init__(self, mounts):
         super().__init__()
         self.directory = tempfile.mkdtemp(prefix="warren-cgroup-")
         self.replies, self.reply_fd = os.pipe()
@@ -230,13 +227,13 @@ class Kernels(World):
         self.bases = {}
         # Orphans come to us, as those of the other world come to its init.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        for hierarchy in hierarchies:
-            base = os.path.join(mount_of(hierarchy), f"warren-{os.getpid()}")
+        for hierarchy, mount in mounts.items():
+            base = os.path.join(mount, f"warren-{os.getpid()}")
             os.mkdir(base)
             self.bases[hierarchy] = base
             if hierarchy == "cpuset":  # in v1 a group without processors can have no tasks
                 for file in ("cpuset.cpus", "cpuset.mems"):
-                    with open(os.path.join(mount_of(hierarchy), file), encoding="ascii") as above:
+                    with open(os.path.join(mount, file), encoding="ascii") as above:
                         self.write(hierarchy, "", file, above.read().strip())
 
     def close(self):
@@ -373,9 +370,23 @@ class Kernels(World):
         for name in names:
             if not select.select([self.pidfds[name]], [], [], DEADLINE)[0]:
                 raise RuntimeError(f"{name} does not die")
+            # The host knows of a guest's death before warren does; afterwards nobody lists it.
+            limit = time.monotonic() + DEADLINE
+            while self.is_listed(self.numbers[name]):
+                if time.monotonic() > limit:
+                    raise RuntimeError(f"{name} is dead and listed")
+                time.sleep(0.001)
             for thread in self.threads.pop(name, []):
                 del self.numbers[thread]
         return "ok"
+
+    def is_listed(self, number):
+        for base in self.bases.values():
+            for directory, _, _ in os.walk(base):
+                with open(os.path.join(directory, "cgroup.procs"), encoding="ascii") as procs:
+                    if str(number) in procs.read().split():
+                        return True
+        return False
 
     def reap(self, name):
         pid = self.numbers[name]
