@@ -280,7 +280,8 @@ void Agents::ask_paths() {
 
 void* Agents::inherited_flags(const ThreadGroup& parent, bool shares_memory) {
   auto bits = reinterpret_cast<std::uintptr_t>(parent.data());
-  bits &= ~(kCounterMask << kVforksShift);
+  bits &= ~(kCounterMask << kVforksShift | static_cast<std::uintptr_t>(ProcessFlag::kLeaderEnded) |
+            static_cast<std::uintptr_t>(ProcessFlag::kHadThreads));
   const auto shared = static_cast<std::uintptr_t>(ProcessFlag::kMemoryShared);
   return reinterpret_cast<void*>(shares_memory ? bits | shared : bits & ~shared);
 }
