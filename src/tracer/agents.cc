@@ -262,6 +262,14 @@ void Agents::parent_changed(ThreadGroup& process) {
   }
 }
 
+void Agents::numbers_changed(ThreadGroup& process) {
+  if (!has_flag(process, ProcessFlag::kAgentMapped)) return;
+  const std::lock_guard lock(mutex_);
+  for (const Ref<Task>& thread : process.threads()) {
+    if (thread->alive()) withdraw_all(*thread);
+  }
+}
+
 void Agents::exec(Task& task) {
   if (!image_) return;
   ThreadGroup& process = task.group();

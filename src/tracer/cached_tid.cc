@@ -2,6 +2,7 @@
 
 #include "arch/x86_64/thread_block.h"
 #include "tracer/remote_memory.h"
+#include "tracer/robust_list.h"
 
 namespace warren {
 
@@ -25,11 +26,13 @@ std::uint64_t pointer_at(const RemoteMemory& memory, std::uint64_t address) {
   return value ? *value : 0;
 }
 
-bool rewrite_libc(const RemoteMemory& memory, std::uint64_t block, Nr from, Nr to) {
-  if (pointer_at(memory, block) != block) return false;
+enum class Libc { kGlibc, kMusl, kUnknown };
+
+Libc libc_at(const RemoteMemory& memory, std::uint64_t block) {
+  if (pointer_at(memory, block) != block) return Libc::kUnknown;
   const bool glibc = pointer_at(memory, block + arch::kGlibcSelf) == block &&
                      pointer_at(memory, block + arch::kMuslNext) != block;
-  return rewrite(memory, block + (glibc ? arch::kGlibcTid : arch::kMuslTid), from, to);
+  return glibc ? Libc::kGlibc : Libc::kMusl;
 }
 
 void rewrite_go(const RemoteMemory& memory, std::uint64_t thread_pointer, Nr from, Nr to) {
@@ -61,7 +64,15 @@ void rewrite_cached_tid(pid_t tid, const CachedTid& place, Nr from, Nr to) {
     }
   }
   if (place.thread_pointer == 0) return;
-  if (!found) rewrite_libc(memory, place.thread_pointer, from, to);
+  const Libc libc = libc_at(memory, place.thread_pointer);
+  if (!found && libc != Libc::kUnknown) {
+    const std::uint64_t offset = libc == Libc::kGlibc ? arch::kGlibcTid : arch::kMuslTid;
+    found = rewrite(memory, place.thread_pointer + offset, from, to);
+  }
+  if (found && libc == Libc::kMusl) {
+    rewrite_untold_list(tid, place.thread_pointer + arch::kMuslMutexes, arch::kMuslMutexWord, from,
+                        to);
+  }
   rewrite_go(memory, place.thread_pointer, from, to);
 }
 

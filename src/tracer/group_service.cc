@@ -6,7 +6,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "tracer/move.h"
 #include "tracer/runtime.h"
+#include "tracer/signal_permission.h"
 
 namespace warren {
 
@@ -412,6 +414,18 @@ Result<GroupReply> GroupService::reshare(const Request& request) {
   return GroupReply{};
 }
 
-Result<GroupReply> GroupService::move_namespace(const Request&) { return Errno{ENOSYS}; }
+Result<GroupReply> GroupService::move_namespace(const Request& request) {
+  const auto task = task_for(request.pid);
+  if (!task) return task.error();
+  const Ref<PidNamespace> target = namespaces_(request.inode);
+  if (!target) return Errno{ESRCH};
+  const bool theirs = real_uid_of((*task)->level0()) == caller_.uid;
+  if (!theirs && caller_.uid != 0) return Errno{EPERM};
+  const auto nr = move_to_namespace(runtime_, (*task)->group(), *target, request.parents);
+  if (!nr) return nr.error();
+  GroupReply reply;
+  reply.text = std::to_string(*nr) + "\n";
+  return reply;
+}
 
 }  // namespace warren

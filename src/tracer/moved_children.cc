@@ -8,8 +8,10 @@ void MovedChildren::note(const ThreadGroup& child, const ThreadGroup& parent, Nr
     return entry.second.child->state() == GroupState::kDead ||
            entry.second.parent->state() != GroupState::kAlive;
   });
-  children_.insert_or_assign(
-      child.level0(), Entry{Ref<const ThreadGroup>(&child), Ref<const ThreadGroup>(&parent), nr});
+  const auto [it, is_new] = children_.try_emplace(child.level0());
+  Entry& entry = it->second;
+  if (!is_new && entry.child == &child && entry.parent == &parent) return;
+  entry = {Ref<const ThreadGroup>(&child), Ref<const ThreadGroup>(&parent), nr};
   any_.store(true, std::memory_order_release);
 }
 

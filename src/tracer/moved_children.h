@@ -1,6 +1,7 @@
-// Children that their parents lost sight of, because one of the two was moved to another pid
-// namespace. For wait(2) and SIGCHLD, and nothing else, such a parent goes on knowing the child by
-// the number that it knew: else the end of it could not be told to the parent.
+// Children whose number their parents know is not what they would see today, because one of the two
+// was moved to another pid namespace: the child has another number there, or none. In what wait(2)
+// and SIGCHLD tell, and nowhere else, such a child keeps the number that fork(2) gave to its parent,
+// which remembers no other.
 #pragma once
 
 #include <sys/types.h>
@@ -16,11 +17,11 @@ namespace warren {
 // Thread-safe. Costs a process of a container where nobody was moved one look at a word.
 class MovedChildren {
  public:
-  // `parent`'s namespace does not contain `child` any more, which was `nr` there.
+  // `parent` knows `child` as `nr`. Without effect if it knew it by another before.
   void note(const ThreadGroup& child, const ThreadGroup& parent, Nr nr);
-  // What the parent knew the child by, also for a moment after it was reaped; 0: no such child.
+  // What the parent knows the child by, also for a moment after it was reaped; 0: nothing is noted.
   Nr nr_for(const ThreadGroup& parent, pid_t host) const;
-  // The host number of the child that the parent knew by `nr`; 0: none.
+  // The host number of the child that the parent knows by `nr`; 0: none.
   pid_t host_of(const ThreadGroup& parent, Nr nr) const;
 
  private:

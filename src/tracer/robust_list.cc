@@ -24,6 +24,26 @@ void mend_word(const RemoteMemory& memory, std::uint64_t address, Nr from, Nr to
                                                             static_cast<std::uint32_t>(to));
 }
 
+// The lowest bit of a link tells a PI mutex.
+std::uint64_t strip(const void* link) {
+  return reinterpret_cast<std::uint64_t>(link) & ~std::uint64_t{1};
+}
+
+void rewrite_list(const RemoteMemory& memory, std::uint64_t head, const robust_list_head& list,
+                  Nr from, Nr to) {
+  const auto offset = static_cast<std::uint64_t>(list.futex_offset);
+  std::uint64_t entry = strip(list.list.next);
+  for (int i = 0; i < kMostEntries && entry != head; ++i) {
+    mend_word(memory, entry + offset, from, to);
+    const auto next = memory.read(RemotePtr<struct robust_list>(entry));
+    if (!next) break;
+    entry = strip(next->next);
+  }
+  if (const std::uint64_t pending = strip(list.list_op_pending)) {
+    mend_word(memory, pending + offset, from, to);
+  }
+}
+
 }  // namespace
 
 bool holds_robust_mutex(pid_t tid) {
@@ -41,22 +61,15 @@ void rewrite_robust_list(pid_t tid, Nr from, Nr to) {
   if (syscall(SYS_get_robust_list, tid, &head, &length) != 0 || head == 0) return;
   const RemoteMemory memory(tid);
   const auto list = memory.read(RemotePtr<robust_list_head>(head));
-  if (!list) return;
-  const auto offset = static_cast<std::uint64_t>(list->futex_offset);
-  // The lowest bit of a link tells a PI mutex.
-  const auto strip = [](const void* p) {
-    return reinterpret_cast<std::uint64_t>(p) & ~std::uint64_t{1};
-  };
-  std::uint64_t entry = strip(list->list.next);
-  for (int i = 0; i < kMostEntries && entry != head; ++i) {
-    mend_word(memory, entry + offset, from, to);
-    const auto next = memory.read(RemotePtr<struct robust_list>(entry));
-    if (!next) break;
-    entry = strip(next->next);
-  }
-  if (const std::uint64_t pending = strip(list->list_op_pending)) {
-    mend_word(memory, pending + offset, from, to);
-  }
+  if (list) rewrite_list(memory, head, *list, from, to);
+}
+
+void rewrite_untold_list(pid_t tid, std::uint64_t head, std::int64_t offset, Nr from, Nr to) {
+  const RemoteMemory memory(tid);
+  auto list = memory.read(RemotePtr<robust_list_head>(head));
+  if (!list || list->list.next == nullptr) return;
+  list->futex_offset = offset;
+  rewrite_list(memory, head, *list, from, to);
 }
 
 void mend_robust_list(pid_t tid, Nr vnr) { rewrite_robust_list(tid, vnr, tid); }

@@ -14,6 +14,7 @@
 
 #include "groupfs/group_mounts.h"
 #include "tracer/agents.h"
+#include "tracer/moved_children.h"
 #include "tracer/group_host.h"
 #include "tracer/namespace_files.h"
 #include "tracer/procfs/serve.h"
@@ -48,6 +49,7 @@ class Runtime {
   void set_tracer(Tracer& tracer) { tracer_ = &tracer; }
   // The back end `inject`.
   Agents& agents() { return agents_; }
+  MovedChildren& moved_children() { return moved_children_; }
 
   // Before there are guests. Errors: as Groups::create().
   Result<void> start_groups();
@@ -101,6 +103,7 @@ class Runtime {
   Stats stats_;
   Tracer* tracer_ = nullptr;
   Agents agents_;
+  MovedChildren moved_children_;
   NamespaceFiles namespace_files_;
   procfs::Server procfs_;
   mutable std::mutex reaped_mutex_;

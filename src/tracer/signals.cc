@@ -168,7 +168,8 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     bool known = false;
     const Nr nr = runtime_.to_guest_or_reaped(*ns, info.si_pid, &known);
     if (known) {
-      info.si_pid = nr;
+      const Nr before = runtime_.moved_children().nr_for(tracee.task->group(), info.si_pid);
+      info.si_pid = before != 0 ? before : nr;
     } else {
       deliver = replace_hidden_child(tracee, &info);
     }

@@ -129,6 +129,7 @@ void Tracer::tell_clear_tid(Tracee& tracee, const arch::Registers& regs) {
   const auto address = reinterpret_cast<std::uint64_t>(tracee.task->data());
   if (address == 0 || tracee.task->group().nr_threads() < 2) return;
   tracee.task->set_data(nullptr);
+  tracee.tid_word = address;
   // An address from before an exec is not that of a thread id any more.
   const auto word = RemoteMemory(tracee.tid).read(RemotePtr<Nr>(address));
   if (!word || *word != tracee.task->vnr()) return;
@@ -219,6 +220,11 @@ void Tracer::prepare_child(Tracee& tracee, const Forks::Child& child, arch::Regi
   ptrace_call::set_registers(tracee.tid, regs);
   if (request.flags & CLONE_CHILD_SETTID) {
     (void)RemoteMemory(tracee.tid).write(RemotePtr<Nr>(request.child_tid), tracee.task->vnr());
+  }
+  if (request.flags & CLONE_CHILD_SETTID) {
+    tracee.tid_word = request.child_tid;
+  } else if (request.flags & CLONE_PARENT_SETTID) {
+    tracee.tid_word = request.parent_tid;
   }
   update_options(tracee);
   if (child.is_init && !(request.flags & CLONE_THREAD)) {

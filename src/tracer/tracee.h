@@ -45,6 +45,9 @@ struct Tracee {
   // Frozen (freezing.cc): it has stopped, and goes on like this when it is thawed.
   std::optional<Resumption> held;
   std::optional<PendingCall> call;
+  // Where its number was to be written when it was made, or the kernel was told of it; may be from
+  // before an exec. 0: unknown.
+  std::uint64_t tid_word = 0;
   // The agent is to be mapped at its next event stop, which is under way: the call to be made again
   // after that, where its `syscall` instruction ends, and the agent's descriptor there.
   struct AgentMapping {

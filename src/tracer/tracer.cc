@@ -99,6 +99,7 @@ void Tracer::serve() {
   while (true) {
     run_posted();
     if (!interrupted_.empty()) collect_interrupted();
+    if (!moves_.empty()) advance_moves();
     if (forks_.has_orphans()) look_for_orphans();
     // Whatever just happened, a death or a number that was given back, may have been the last that
     // a dying namespace waited for.

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tracer/fork.h"
+#include "tracer/move.h"
 #include "tracer/runtime.h"
 #include "tracer/tracee.h"
 #include "tracer/waiter.h"
@@ -72,6 +73,10 @@ class Tracer {
   // The first thread of a process with others has called exit(2): it will not be seen any more
   // until they have ended. Any thread.
   void leader_ends(Task& leader);
+  // Moving to another pid namespace (move.h). The end of a move that has ended has no effect.
+  void begin_move(const std::shared_ptr<ProcessMove>& move);
+  void end_move(const std::shared_ptr<ProcessMove>& move, Result<Nr> result);
+  bool is_own_thread() const { return std::this_thread::get_id() == thread_; }
   // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
   void note_waited(ThreadGroup& child) {
     if (child.state() == GroupState::kZombie) reap_if_gone(child);
@@ -140,6 +145,14 @@ class Tracer {
   void collect_interrupted();
   void forget_freeze(const Task& task);
 
+  // Moving (move.cc).
+  void advance_moves();
+  void advance_move(const std::shared_ptr<ProcessMove>& move);
+  static std::vector<Ref<ThreadGroup>> moving_processes(const ProcessMove& move);
+  bool rests(const Task& task);
+  Result<Nr> move_now(const std::vector<Ref<ThreadGroup>>& processes, PidNamespace& target);
+  void renumber(Task& task, Nr from, Nr to);
+
   // A call whose end was awaited has ended, or was interrupted. Registers are the tracee's own.
   void finish_call(Tracee& tracee, arch::Registers* regs);
   void finish_lazy_call(Tracee& tracee);
@@ -185,6 +198,7 @@ class Tracer {
   std::atomic<bool> freezing_{false};  // whether there are any; for leader_ends()
   std::vector<pid_t> interrupted_;     // tasks whose stop for a freeze is about to come
   FreezeObserver freeze_observer_;
+  std::vector<std::shared_ptr<ProcessMove>> moves_;
   ExitObserver exit_observer_;
   StopObserver stop_observer_;
   bool finishing_ = false;

@@ -14,6 +14,10 @@ inline constexpr std::uint64_t kGlibcTid = 720;
 // musl (src/internal/pthread_impl.h): the neighbours in the list of threads.
 inline constexpr std::uint64_t kMuslNext = 24;
 inline constexpr std::uint64_t kMuslTid = 48;
+// musl's list of mutexes that know their owner (a robust_list_head), of which the kernel is told
+// only when one of them is shared; and from a link of it to the word with the owner.
+inline constexpr std::uint64_t kMuslMutexes = 136;
+inline constexpr std::int64_t kMuslMutexWord = -28;
 // What a told address of the number is never farther away than.
 inline constexpr std::uint64_t kThreadBlockSize = 4096;
 
