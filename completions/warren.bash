@@ -35,7 +35,7 @@ _warren() {
   local command=${COMP_WORDS[1]} options i positionals=0
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W 'run ps ns top exec kill group freeze thaw move doctor --help --version' -- "$word"))
+    COMPREPLY=($(compgen -W 'run ps ns top exec kill group freeze thaw move mount umount doctor --help --version' -- "$word"))
     return
   fi
   case $command in
@@ -65,6 +65,8 @@ _warren() {
     freeze) options='--no-wait --hierarchy --help' ;;
     thaw) options='--hierarchy --help' ;;
     move) options='--to --ns --like --children --subsystem --hierarchy --help' ;;
+    mount) options='--options --help' ;;
+    umount) options='--help' ;;
     doctor) options='--json --help' ;;
     *) return ;;
   esac
@@ -107,6 +109,10 @@ _warren() {
       COMPREPLY=($(compgen -W "$_warren_subsystems" -- "$word"))
       return
       ;;
+    -o | --options)
+      COMPREPLY=($(compgen -W "$_warren_subsystems all none, name= release_agent=" -- "$word"))
+      return
+      ;;
     --to)
       COMPREPLY=($(compgen -W "$(_warren_groups)" -- "$word"))
       return
@@ -138,6 +144,10 @@ _warren() {
             /*) COMPREPLY=($(compgen -W "$(_warren_groups)" -- "$word")) ;;
             *) COMPREPLY=($(compgen -W "$(_warren_containers) $(_warren_groups)" -- "$word")) ;;
           esac
+          ;;
+        mount | umount)
+          # With a directory still to come, the first word may be a container.
+          COMPREPLY=($(compgen -W "$(_warren_containers)" -- "$word") $(compgen -d -- "$word"))
           ;;
         ps | ns | top | exec | kill | move) COMPREPLY=($(compgen -W "$(_warren_containers)" -- "$word")) ;;
       esac

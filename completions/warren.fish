@@ -46,6 +46,8 @@ complete -c warren -n __warren_needs_command -a group -d 'Make, show and change 
 complete -c warren -n __warren_needs_command -a freeze -d 'Make all tasks of groups stand still'
 complete -c warren -n __warren_needs_command -a thaw -d 'Let frozen groups go on'
 complete -c warren -n __warren_needs_command -a move -d 'Move running processes to another group or namespace'
+complete -c warren -n __warren_needs_command -a mount -d 'Show groups as directories and files'
+complete -c warren -n __warren_needs_command -a umount -d 'Undo a mount'
 complete -c warren -n __warren_needs_command -a doctor -d 'Show what this machine allows'
 
 complete -c warren -n '__warren_using run' -l name -x -d 'Name of the container'
@@ -105,4 +107,7 @@ complete -c warren -n '__warren_using move' -l ns -x -d 'To this pid namespace'
 complete -c warren -n '__warren_using move' -l like -x -d 'To the group of this process'
 complete -c warren -n '__warren_using move' -l children -d 'With --ns: all below it too'
 complete -c warren -n '__warren_using move' -l subsystem -x -a 'cpu cpuacct cpuset devices freezer memory pid pids prio rlimit uts' -d 'Only for this subsystem'
-complete -c warren -n '__warren_using run ps ns top exec kill group freeze thaw move doctor' -l help -d 'Print help and exit'
+complete -c warren -n '__warren_using mount umount' -a '(__warren_containers)' -d Container
+complete -c warren -n '__warren_using mount umount' -a '(__fish_complete_directories)'
+complete -c warren -n '__warren_using mount' -s o -l options -x -a 'cpu cpuacct cpuset devices freezer memory pid pids prio rlimit uts all none name= release_agent=' -d 'What to mount'
+complete -c warren -n '__warren_using run ps ns top exec kill group freeze thaw move mount umount doctor' -l help -d 'Print help and exit'

@@ -14,13 +14,13 @@ expect_error() {
   [[ "$output" =~ ^warren\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
   run -0 "$WARREN" --help
   [[ "$output" == *"Subcommands:"* ]]
-  for command in run ps ns top exec kill group freeze thaw move doctor; do
+  for command in run ps ns top exec kill group freeze thaw move mount umount doctor; do
     [[ "$output" == *"  $command "* ]]
   done
 }
 
 @test "--help of every command has examples" {
-  for command in run ps ns top exec kill group freeze thaw move doctor; do
+  for command in run ps ns top exec kill group freeze thaw move mount umount doctor; do
     run -0 "$WARREN" "$command" --help
     [[ "$output" == *"Usage: warren $command"* ]]
     [[ "$output" == *"Examples:"*"warren "* ]]
@@ -39,7 +39,7 @@ expect_error() {
   expect_error "frobnicate"
   run -125 --separate-stderr "$WARREN" --frobnicate
   expect_error "--frobnicate"
-  for command in run ps ns top exec kill group "group create" "group kill" freeze thaw move doctor; do
+  for command in run ps ns top exec kill group "group create" "group kill" freeze thaw move mount umount doctor; do
     # shellcheck disable=SC2086
     run -125 --separate-stderr "$WARREN" $command --frobnicate
     expect_error "--frobnicate: there is no such option; see 'warren $command --help'"
@@ -282,7 +282,7 @@ backend_without() {
 @test "man pages and completions are sound" {
   need man bash
   local root=$BATS_TEST_DIRNAME/../.. page
-  for page in warren warren-run warren-ps warren-ns warren-top warren-exec warren-kill warren-group warren-freeze warren-thaw warren-move warren-doctor; do
+  for page in warren warren-run warren-ps warren-ns warren-top warren-exec warren-kill warren-group warren-freeze warren-thaw warren-move warren-mount warren-umount warren-doctor; do
     [ -f "$root/docs/man/$page.1" ]
     run -0 --separate-stderr env MANROFFSEQ='' man --warnings -E UTF-8 -l -Tutf8 -Z "$root/docs/man/$page.1"
     [ -z "$stderr" ]
@@ -294,7 +294,7 @@ backend_without() {
 
 @test "every option stands in its man page and in each completion" {
   local root=$BATS_TEST_DIRNAME/../.. command option
-  local -a commands=(run ps ns top exec kill freeze thaw move doctor)
+  local -a commands=(run ps ns top exec kill freeze thaw move mount umount doctor)
   for command in create rm ls tree set get procs move kill; do commands+=("group $command"); done
   for command in "${commands[@]}"; do
     # shellcheck disable=SC2086
