@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/kcmp.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -113,6 +114,13 @@ std::uint64_t kilobytes_of(const char* status, const char* name) {
   return line ? std::strtoull(line + std::strlen(name), nullptr, 10) * 1024 : 0;
 }
 
+// Whether the process has no memory but its parent's (vfork(2)).
+bool lodges(const ThreadGroup& process) {
+  if (process.did_exec()) return false;
+  const Ref<ThreadGroup> parent = process.parent();
+  return parent && syscall(SYS_kcmp, process.level0(), parent->level0(), KCMP_VM, 0, 0) == 0;
+}
+
 }  // namespace
 
 TracerGroupHost::TracerGroupHost(Runtime& runtime)
@@ -214,6 +222,7 @@ Result<void> TracerGroupHost::set_nice(Task& task, int nice) {
 }
 
 MemoryUse TracerGroupHost::memory(ThreadGroup& process) {
+  if (lodges(process)) return {};
   char path[64];
   char text[4096];
   std::snprintf(path, sizeof path, "/proc/%d/status", process.level0());
@@ -223,6 +232,20 @@ MemoryUse TracerGroupHost::memory(ThreadGroup& process) {
   use.anon = kilobytes_of(text, "\nRssAnon:") + use.swap;
   use.file = kilobytes_of(text, "\nRssFile:");
   use.shmem = kilobytes_of(text, "\nRssShmem:");
+  return use;
+}
+
+MemoryUse TracerGroupHost::memory_share(ThreadGroup& process) {
+  if (lodges(process)) return {};
+  char path[64];
+  char text[4096];
+  std::snprintf(path, sizeof path, "/proc/%d/smaps_rollup", process.level0());
+  if (read_proc(path, text, sizeof text) == 0) return memory(process);
+  MemoryUse use;
+  use.swap = kilobytes_of(text, "\nSwapPss:");
+  use.anon = kilobytes_of(text, "\nPss_Anon:") + use.swap;
+  use.file = kilobytes_of(text, "\nPss_File:");
+  use.shmem = kilobytes_of(text, "\nPss_Shmem:");
   return use;
 }
 

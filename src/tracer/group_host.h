@@ -37,6 +37,7 @@ class TracerGroupHost final : public GroupHost {
   CpuTime cpu_time(Task& task) override;
   Result<void> set_nice(Task& task, int nice) override;
   MemoryUse memory(ThreadGroup& process) override;
+  MemoryUse memory_share(ThreadGroup& process) override;
   Result<void> set_rlimit(ThreadGroup& process, int resource, std::uint64_t soft,
                           std::uint64_t hard) override;
   void kill(ThreadGroup& process, int signal) override;
