@@ -166,7 +166,7 @@ struct GroupAttributes {
 
 // Owner: the embedder, who ends it after the last task has left (release()) and before its Kernel.
 // Thread-safe. What changes anything takes one lock; readers follow task → proxy → state without it
-// (RCU). Lock order: before the engine's own.
+// (RCU). Lock order: before the engine's own. Refers to its tasks; outlives its GroupRefs.
 class Groups {
  public:
   // With the subsystems registered (tests: with these). EEXIST: two of one name, or two files of

@@ -87,6 +87,7 @@ struct Group::Inner {
   int max_depth = INT_MAX;
   std::uint64_t forks = 0;  // of proxies that are gone and of groups below that were removed
   bool notify_on_release = false;
+  std::vector<std::unique_ptr<SubsystemState>> discarded;  // freed with the group
 };
 
 // One file that every group has (common_files.cc).
@@ -280,7 +281,6 @@ struct GroupsImpl {
 
   void retire(Proxy* proxy);
   void retire(Group* group);
-  void retire(SubsystemState* state);
   void collect() WARREN_EXCLUDES(lock);
   void destroy(Group* group);
 
@@ -322,10 +322,9 @@ struct GroupsImpl {
   int tick_ms = 0;                                 // guarded by `wishes`
 
   std::atomic<std::uint32_t> retired_count{0};
-  std::mutex retired;                                           // a leaf, too
-  Proxy* retired_proxies = nullptr;                             // guarded by `retired`
-  Group* retired_groups = nullptr;                              // guarded by `retired`
-  std::vector<std::unique_ptr<SubsystemState>> retired_states;  // guarded by `retired`
+  std::mutex retired;                // a leaf, too
+  Proxy* retired_proxies = nullptr;  // guarded by `retired`
+  Group* retired_groups = nullptr;   // guarded by `retired`
   std::atomic<bool> collecting{false};
 };
 

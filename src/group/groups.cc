@@ -49,8 +49,10 @@ SubsystemState* TaskProxy::state(const Subsystem& subsystem) const {
 
 Group* TaskProxy::group(const Hierarchy& hierarchy) const {
   const auto* proxy = static_cast<const Proxy*>(this);
-  return proxy->members[static_cast<std::size_t>(GroupsImpl::place_of(hierarchy))].load(
+  Group* found = proxy->members[static_cast<std::size_t>(GroupsImpl::place_of(hierarchy))].load(
       std::memory_order_acquire);
+  // The place of a hierarchy that has ended may be another's.
+  return found != nullptr && &found->hierarchy() == &hierarchy ? found : nullptr;
 }
 
 const TaskProxy* Groups::proxy(const Task& task, const ReadSection&) const {

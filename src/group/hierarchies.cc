@@ -175,6 +175,7 @@ GroupRef Groups::root_of(const Subsystem& subsystem) const {
 std::string Groups::proc_cgroup(const Task& task) const {
   std::string text;
   const std::vector<GroupRef> roots = hierarchies();
+  const bool ended = !task.alive();
   for (std::size_t i = roots.size(); i-- > 0;) {
     const Hierarchy& hierarchy = roots[i]->hierarchy();
     text += std::to_string(hierarchy.id()) + ":";
@@ -189,8 +190,10 @@ std::string Groups::proc_cgroup(const Task& task) const {
     if (!hierarchy.name().empty())
       members += (members.empty() ? "name=" : ",name=") + hierarchy.name();
     const GroupRef group = group_of(task, hierarchy);
-    text += members + ":" + (group ? group->path() : "/");
-    if (group && !group->alive()) text += " (deleted)";
+    // Linux shows where an ended task was in its default hierarchy only.
+    const bool shown = group && (hierarchy.id() == 0 || !ended);
+    text += members + ":" + (shown ? group->path() : "/");
+    if (shown && !group->alive()) text += " (deleted)";
     text += '\n';
   }
   return text;

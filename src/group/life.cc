@@ -56,6 +56,7 @@ void GroupsImpl::uncharge(Proxy& proxy, std::uint32_t mask) {
 
 // Gives a task that nobody has seen yet its proxy, whose reference is the task's from now on.
 void GroupsImpl::enter(Proxy& proxy, Task& task) {
+  task.acquire();
   task.membership().exited = false;
   link(proxy, task);
   task.membership().proxy.store(&proxy, std::memory_order_release);
@@ -179,6 +180,7 @@ void Groups::release(Task& task) {
   impl_->unlink_zombie(*proxy, task);
   task.membership().proxy.store(nullptr, std::memory_order_release);
   impl_->unref(proxy);
+  task.release();
 }
 
 }  // namespace warren

@@ -12,15 +12,10 @@ void GroupsImpl::retire(Proxy* proxy) {
 }
 
 void GroupsImpl::retire(Group* group) {
+  count_dying(*group, -1);
   std::lock_guard guard(retired);
   group->inner_->retired_next = retired_groups;
   retired_groups = group;
-  retired_count.fetch_add(1, std::memory_order_relaxed);
-}
-
-void GroupsImpl::retire(SubsystemState* state) {
-  std::lock_guard guard(retired);
-  retired_states.emplace_back(state);
   retired_count.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -28,12 +23,10 @@ void GroupsImpl::collect() {
   if (collecting.exchange(true, std::memory_order_acquire)) return;
   Proxy* dead_proxies = nullptr;
   Group* dead_groups = nullptr;
-  std::vector<std::unique_ptr<SubsystemState>> dead_states;
   {
     std::lock_guard guard(retired);
     std::swap(dead_proxies, retired_proxies);
     std::swap(dead_groups, retired_groups);
-    dead_states.swap(retired_states);
     retired_count.store(0, std::memory_order_relaxed);
   }
   kernel::wait_for_readers();
@@ -46,7 +39,6 @@ void GroupsImpl::collect() {
 
 void GroupsImpl::destroy(Group* group) {
   Group* parent = group->parent_;
-  count_dying(*group, -1);
   Hierarchy* hierarchy = group->hierarchy_;
   delete group;
   if (hierarchy->groups_of_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete hierarchy;
@@ -61,6 +53,13 @@ GroupsImpl::~GroupsImpl() {
     for (Slot& slot : slots) slot.mounts = 1;
     // Tasks that were not released keep no group.
     while (proxies != nullptr) {
+      for (Task* list : {proxies->first, proxies->zombies}) {
+        while (list != nullptr) {
+          Task* task = std::exchange(list, list->membership().next);
+          task->membership().proxy.store(nullptr, std::memory_order_release);
+          task->release();
+        }
+      }
       proxies->refs = 1;
       unref(proxies);
     }

@@ -196,9 +196,9 @@ Result<void> Groups::unshare(Task& task, std::uint64_t clone_flags, std::string_
   for (std::size_t i = made.size(); i-- > 0;) impl_->remove(*made[i]);
   // Who waits for a child group hears that none comes.
   for (int i = 0; i < impl_->nr_subsystems(); ++i) {
-    (void)wants_child(
-        impl_->subsystem(i),
-        proxy->states[static_cast<std::size_t>(i)].load(std::memory_order_relaxed), 0);
+    (void)wants_child(impl_->subsystem(i),
+                      proxy->states[static_cast<std::size_t>(i)].load(std::memory_order_relaxed),
+                      0);
   }
   return result;
 }

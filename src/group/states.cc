@@ -23,13 +23,13 @@ Result<void> GroupsImpl::make_state(Group& group, int index) {
   return {};
 }
 
-// For a state that no task has.
+// For a state that no task has. A file callback may be at work on it, with the group pinned.
 void GroupsImpl::destroy_state(Group& group, int index) {
   SubsystemState* state = group.inner_->states[static_cast<std::size_t>(index)].exchange(
       nullptr, std::memory_order_acq_rel);
   if (state == nullptr) return;
   if (subsystem(index).destroy != nullptr) subsystem(index).destroy(*state);
-  retire(state);
+  group.inner_->discarded.emplace_back(state);
 }
 
 void GroupsImpl::set_in_proxies(int index, SubsystemState* state) {

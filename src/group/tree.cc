@@ -260,7 +260,8 @@ void GroupsImpl::each_task(const Group& group, const std::function<void(Task&)>&
 
 GroupRef Groups::group_of(const Task& task, const Hierarchy& hierarchy) const {
   MutexLock guard(impl_->lock);
-  return GroupRef(impl_->group_of(task, hierarchy.slot_));
+  const Proxy* proxy = GroupsImpl::proxy_of(task);
+  return GroupRef(proxy == nullptr ? nullptr : proxy->group(hierarchy));
 }
 
 Group* GroupsImpl::group_of(const Task& task, int slot) const {
