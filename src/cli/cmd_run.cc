@@ -61,6 +61,7 @@ class RunCommand : public Command {
     app.add_option("--set", settings_, "Write a value to a file of that group first; repeatable")
         ->type_name("FILE=VALUE")
         ->expected(1)
+        ->allow_extra_args(false)  // else it would swallow a "--" behind it
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_flag("--stats", stats_, "At the end, say what the interception cost");
     app.add_option("CMD", plan_.argv, "The command and its arguments")->required();
