@@ -49,6 +49,13 @@ std::string absolute(const std::string& dir) {
   return getcwd(resolved, sizeof resolved) == nullptr ? dir : std::string(resolved) + "/" + dir;
 }
 
+// At most a container and a directory.
+std::optional<Failure> too_many(const std::string& command, const std::vector<std::string>& words) {
+  if (words.size() <= 2) return std::nullopt;
+  return Failure{command, words[2], 0,
+                 "one argument too many; see 'warren " + command + " --help'"};
+}
+
 // The names of all containers, or `name` alone.
 std::optional<Failure> candidates(const std::string& command, const std::string& name,
                                   std::vector<std::string>& names) {
@@ -96,14 +103,12 @@ class MountCommand : public Command {
 
   void declare(CLI::App& app) override {
     app.add_option("-o,--options", options_, "What to mount; see below")->type_name("OPTIONS");
-    app.add_option("NAME", words_,
-                   "Container (default: the only one; inside a container, that one)")
-        ->expected(1, 2)
+    app.add_option("[NAME] DIR", words_, "Container (default: the only one), and directory")
         ->required();
-    app.get_option("NAME")->type_name("[NAME] DIR");
   }
 
   int run() override {
+    if (auto failure = too_many("mount", words_)) return report(*failure);
     const std::string& dir = words_.back();
     std::vector<std::string> names;
     if (auto failure = candidates("mount", words_.size() > 1 ? words_[0] : "", names)) {
@@ -138,13 +143,13 @@ class UmountCommand : public Command {
   UmountCommand() : Command("umount", "Undo a mount", kUmountExamples) {}
 
   void declare(CLI::App& app) override {
-    app.add_option("NAME", words_, "Container (default: the one that has it mounted there)")
-        ->expected(1, 2)
+    app.add_option("[NAME] DIR", words_,
+                   "Container (default: the one that has it mounted there), and directory")
         ->required();
-    app.get_option("NAME")->type_name("[NAME] DIR");
   }
 
   int run() override {
+    if (auto failure = too_many("umount", words_)) return report(*failure);
     const std::string& dir = words_.back();
     std::vector<std::string> names;
     if (auto failure = candidates("umount", words_.size() > 1 ? words_[0] : "", names)) {
