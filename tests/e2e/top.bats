@@ -304,13 +304,16 @@ not() { ! "$@"; }
   end
 }
 
+both_sleep() { [ "$("$WARREN" ps "$name" --json | grep -c '"cmdline": "sleep 100[12]"')" = 2 ]; }
+
 @test "groups: the tree, freezing, thawing, killing" {
   need jq
   two_sleeps
   need_groups
   "$WARREN" group create "$name" /web
   "$WARREN" group create "$name" /web/job
-  "$WARREN" group move "$name" /web/job 2
+  eventually 20 both_sleep
+  "$WARREN" group move "$name" /web/job "$("$WARREN" ps "$name" --json | jq '.[0].tasks[] | select(.cmdline == "sleep 1001").nrs[0]')"
   open_top "$name" -d 0.2
   see "TASKS .*LIMIT .*FORK/S .*GROUP"
   see "└─web"
