@@ -55,7 +55,8 @@ def complaint(path, quote, name):
         return "no such file in the project"
     if layer not in LIBRARY or "." not in name and "/" not in name:
         return None
-    if path.stem.endswith("_test"):  # a test is not part of the library
+    # A test is not part of the library.
+    if path.stem.endswith("_test") or "testing" in path.parts:
         return None
     relative = str(path.relative_to(ROOT))
     if name in PLAIN or name.startswith(LIBRARIES) or (relative, name) in EXCEPTIONS:
