@@ -41,6 +41,7 @@ class CreateCommand : public Command {
     app.add_option("--set", settings_, "Write a value to a file of each, as 'group set' does")
         ->type_name("FILE=VALUE")
         ->expected(1)
+        ->allow_extra_args(false)  // else it would swallow a group behind it
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_option("-m,--mode", mode_text_, "Permissions, in octal (default: 755)")
         ->type_name("MODE");
