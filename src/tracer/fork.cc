@@ -34,10 +34,14 @@ constexpr std::uint64_t kStripped = CLONE_NEWPID | CLONE_NEWUTS | CLONE_UNTRACED
 
 }  // namespace
 
-// The number that the container's own namespace has for the task.
-std::string group_name(const Task& task) {
+Result<void> begin_own_groups(Groups& groups, Task& task, std::uint64_t clone_flags) {
+  const Subsystem* pid = groups.find_subsystem("pid");
+  const bool apart = pid != nullptr && groups.root_of(*pid)->hierarchy().id() != 0;
+  if (!apart) clone_flags &= ~static_cast<std::uint64_t>(CLONE_NEWPID);
+  if ((clone_flags & kNamespaces) == 0) return {};
   const std::vector<Nr> numbers = task.numbers();
-  return std::to_string(numbers.size() > 1 ? numbers[1] : task.level0());
+  return groups.unshare(task, clone_flags,
+                        std::to_string(numbers.size() > 1 ? numbers[1] : task.level0()));
 }
 
 Result<ForkReservation> Forks::reserve(const Tracee& parent, const ForkRequest& request) {
@@ -141,7 +145,7 @@ void Forks::enter_groups(InFlight& fork) {
   if ((fork.child.request.flags & kNamespaces) == 0) return;
   // Without a group of its own (its name is taken too often, a limit on groups) it shares its
   // parent's.
-  (void)runtime_.groups().unshare(task, fork.child.request.flags, group_name(task));
+  (void)begin_own_groups(runtime_.groups(), task, fork.child.request.flags);
 }
 
 void Forks::end_if_done(std::unordered_map<std::uint64_t, InFlight>::iterator it) {

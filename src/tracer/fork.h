@@ -20,8 +20,11 @@ namespace warren {
 
 class Runtime;
 
-// What a group that a task begins by itself (Groups::unshare()) is called.
-std::string group_name(const Task& task);
+// The task begins groups of its own (Groups::unshare()), for those of the CLONE_* flags that ask
+// for it: CLONE_NEWPID where "pid" is mounted apart from the default hierarchy, as Linux's ns
+// subsystem had to be; else each pid namespace would leave a directory behind that nobody asked
+// for. Named after the task's number in the container. Errors: as Groups::unshare().
+Result<void> begin_own_groups(Groups& groups, Task& task, std::uint64_t clone_flags);
 
 // Forks whose child, parent, or both have not been heard of yet. Tracer thread only.
 //

@@ -163,6 +163,8 @@ Result<void> GroupService::may_change(const Group& group, Change change) {
 }
 
 Result<void> GroupService::may_access(const Group& group, std::string_view file, unsigned bits) {
+  if (!file.empty() && !groups_.file_mode(group, file)) return Errno{ENOENT};
+  if (!file.empty() && !groups_.file_mode(group, file)) return Errno{ENOENT};
   if (caller_.uid == 0) return {};
   const GroupAttributes attributes = groups_.attributes(group, file);
   const unsigned shift = attributes.uid == caller_.uid ? 6 : attributes.gid == caller_.gid ? 3 : 0;

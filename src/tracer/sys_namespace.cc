@@ -32,7 +32,7 @@ long unshare_own(Runtime& runtime, Task& task, std::uint64_t flags) {
   if (flags & CLONE_NEWPID) {
     if (auto r = runtime.kernel().unshare_pid(task); !r) return -r.error_code();
   }
-  const auto r = runtime.groups().unshare(task, flags, group_name(task));
+  const auto r = begin_own_groups(runtime.groups(), task, flags);
   // A pid namespace does without a group of its own; the names are the group's.
   return r || !(flags & CLONE_NEWUTS) ? 0 : -r.error_code();
 }
