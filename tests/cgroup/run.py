@@ -57,12 +57,15 @@ def record(world, function):
 def record_in_guest(warren, name, hierarchies):
     """What a guest records, who runs this program with --inside."""
     with tempfile.TemporaryDirectory(prefix="warren-cgroup-") as directory:
-        for hierarchy in hierarchies:
-            os.mkdir(os.path.join(directory, hierarchy))
-        done = subprocess.run([warren, "run", "--", sys.executable, __file__, "--inside", directory, name],
-                              stdout=subprocess.PIPE, timeout=300, check=False, text=True)
-    if done.returncode != 0:
-        return [f"the guest ended with {done.returncode}"]
+        mounts = [os.path.join(directory, hierarchy) for hierarchy in hierarchies]
+        for mount in mounts:
+            os.mkdir(mount)
+        command = [warren, "run", "--", sys.executable, __file__, "--inside", directory, name]
+        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=300, check=False, text=True)
+        if done.returncode != 0:
+            for mount in mounts:  # of a supervisor that died; as a rule there is nothing to do
+                subprocess.run(["umount", "--lazy", "--quiet", mount], check=False)
+            return [f"the guest ended with {done.returncode}"]
     return json.loads(done.stdout)
 
 
