@@ -203,7 +203,8 @@ class Groups {
   // parent was.
   void publish_fork(ForkMembership membership, Task& child);
   // clone(2) or unshare(2) with `clone_flags`: makes and enters child groups for those subsystems
-  // that want them; named by `name`, or name_2, … where that is taken.
+  // that want them; named by `name`, or name_2, … where that is taken. Such a group goes with its
+  // last task, unless it has children.
   Result<void> unshare(Task& task, std::uint64_t clone_flags, std::string_view name);
   // The task has ended; it is in no list any more, but its charges stay.
   void exit(Task& task);

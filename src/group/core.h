@@ -87,6 +87,7 @@ struct Group::Inner {
   int max_depth = INT_MAX;
   std::uint64_t forks = 0;  // of proxies that are gone and of groups below that were removed
   bool notify_on_release = false;
+  bool self_made = false;  // by unshare(): goes with its last task, as a namespace does
   std::vector<std::unique_ptr<SubsystemState>> discarded;  // freed with the group
 };
 
@@ -120,6 +121,7 @@ struct GroupsImpl {
       groups_.lock.lock();
     }
     ~Writer() WARREN_RELEASE() {
+      if (!groups_.left_empty.empty()) groups_.remove_left_empty();
       groups_.lock.unlock();
       if (groups_.retired_count.load(std::memory_order_relaxed) >= kCollectAt) groups_.collect();
     }
@@ -202,6 +204,10 @@ struct GroupsImpl {
   void depopulate(Proxy& proxy) WARREN_REQUIRES(lock);
   static bool populated(const Group& group);
   void check_release(Group& group) WARREN_REQUIRES(lock);
+  // A group that unshare() made is empty, perhaps for good: looked at when the lock is dropped,
+  // since whoever empties it may not be done with it.
+  void check_self_made(Group& group) WARREN_REQUIRES(lock);
+  void remove_left_empty() WARREN_REQUIRES(lock);
 
   // --- Life (life.cc) ---
 
@@ -232,6 +238,7 @@ struct GroupsImpl {
   Result<Group*> make(Group& parent, std::string_view name, const GroupAttributes& attributes)
       WARREN_REQUIRES(lock);
   void remove(Group& group) WARREN_REQUIRES(lock);
+  static bool unused(const Group& group);
   // The next group of the tree below `top`, parents first; null at the end.
   static Group* next(const Group& top, Group& group);
   std::string path(const Group& group) const;
@@ -316,6 +323,7 @@ struct GroupsImpl {
   Proxy* proxies WARREN_GUARDED_BY(lock) = nullptr;
   PendingFork* pending WARREN_GUARDED_BY(lock) = nullptr;
   PendingFork* spare WARREN_GUARDED_BY(lock) = nullptr;
+  std::vector<GroupRef> left_empty WARREN_GUARDED_BY(lock);
   bool end_wanted WARREN_GUARDED_BY(lock) = false;  // a hierarchy's end waits for forks in flight
 
   std::array<int, Groups::kMaxSubsystems> wish{};  // guarded by `wishes`; milliseconds

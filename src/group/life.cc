@@ -125,6 +125,9 @@ void GroupsImpl::cancel(PendingFork* fork) {
   Proxy* proxy = fork->proxy;
   uncharge(*proxy, with_can_fork);
   forget(fork);
+  for (const auto& member : proxy->members) {
+    if (Group* group = member.load(std::memory_order_relaxed)) check_self_made(*group);
+  }
   unref(proxy);
   end_hierarchies();
 }

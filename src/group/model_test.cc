@@ -25,6 +25,7 @@ struct ModelGroup {
   ModelGroup* parent = nullptr;
   ModelHierarchy* hierarchy = nullptr;
   bool alive = true;
+  bool self_made = false;
   std::map<std::string, ModelGroup*> children;
   States states{};
   GroupRef real;
@@ -134,12 +135,20 @@ class GroupsModelTest : public GroupsTest {
   void end_task();
   void unshare();
   void enter(ModelTask& task, ModelGroup* to);
+  // Neither tasks that live nor forks on their way are in it.
+  bool empty(ModelGroup* group);
+  void take_out(ModelGroup* group);
+  // Groups that unshare() made go with their last task.
+  void drop_self_made();
   // Hierarchies that nothing needs any more end.
   void settle();
   bool in_use(const ModelHierarchy& h) const;
 
   void expect(int got, int wanted, const char* what) {
-    ASSERT_EQ(got, fired() && wanted == 0 ? Failure::kError : wanted) << what;
+    // A move may leave a group empty, with which its hierarchy ends: what fails then is no failure
+    // of the move.
+    const bool at_end = got == 0 && groups->hierarchies().size() < hierarchies.size();
+    ASSERT_EQ(got, fired() && wanted == 0 && !at_end ? Failure::kError : wanted) << what;
   }
   static bool fired() { return failure.fired >= 0; }
 
@@ -183,26 +192,41 @@ void GroupsModelTest::make_group() {
   if (made) add_group(parent, name)->real = *made;
 }
 
-void GroupsModelTest::remove_group() {
-  ModelGroup* group = any_group();
-  if (tidy) group = walk(*group->hierarchy).back();
-  const bool busy = std::any_of(tasks.begin(), tasks.end(),
-                                [&](ModelTask& t) {
-                                  const auto at = t.places.find(group->hierarchy);
-                                  return !t.exited && at != t.places.end() && at->second == group;
-                                }) ||
-                    std::any_of(forks.begin(), forks.end(), [&](ModelFork& f) {
-                      const auto at = f.places.find(group->hierarchy);
-                      return at != f.places.end() && at->second == group;
-                    });
-  const int wanted = !group->alive                                                  ? ENOENT
-                     : group->parent == nullptr || !group->children.empty() || busy ? EBUSY
-                                                                                    : 0;
-  ASSERT_EQ(groups->remove(*group->real).error_code(), wanted);
-  if (wanted != 0) return;
+bool GroupsModelTest::empty(ModelGroup* group) {
+  return std::none_of(tasks.begin(), tasks.end(),
+                      [&](ModelTask& t) {
+                        const auto at = t.places.find(group->hierarchy);
+                        return !t.exited && at != t.places.end() && at->second == group;
+                      }) &&
+         std::none_of(forks.begin(), forks.end(), [&](ModelFork& f) {
+           const auto at = f.places.find(group->hierarchy);
+           return at != f.places.end() && at->second == group;
+         });
+}
+
+void GroupsModelTest::take_out(ModelGroup* group) {
   group->alive = false;
   group->parent->children.erase(group->name);
   last_removed = group;
+}
+
+void GroupsModelTest::drop_self_made() {
+  for (ModelHierarchy& h : hierarchies) {
+    std::vector<ModelGroup*> all = walk(h);
+    for (auto group = all.rbegin(); group != all.rend(); ++group) {
+      if ((*group)->self_made && (*group)->children.empty() && empty(*group)) take_out(*group);
+    }
+  }
+}
+
+void GroupsModelTest::remove_group() {
+  ModelGroup* group = any_group();
+  if (tidy) group = walk(*group->hierarchy).back();
+  const int wanted = !group->alive ? ENOENT
+                     : group->parent == nullptr || !group->children.empty() || !empty(group) ? EBUSY
+                                                                                             : 0;
+  ASSERT_EQ(groups->remove(*group->real).error_code(), wanted);
+  if (wanted == 0) take_out(group);
 }
 
 void GroupsModelTest::rename_group() {
@@ -413,6 +437,7 @@ void GroupsModelTest::unshare() {
     std::string name = "u";
     for (int n = 2; parent->children.count(name) != 0; ++n) name = "u_" + std::to_string(n);
     ModelGroup* made = add_group(parent, name);
+    made->self_made = true;
     made->real = groups->find(*parent->real, name);
     ASSERT_TRUE(made->real);
     enter(task, made);
@@ -553,6 +578,7 @@ TEST_F(GroupsModelTest, LongRandomSequences) {
     (this->*kSteps[tidy && random(4) == 0 ? kMount : random(std::size(kSteps))])();
     if (HasFatalFailure()) return;
     failure.countdown = 0;
+    drop_self_made();
     settle();
     check();
     if (HasFatalFailure()) return;

@@ -180,6 +180,7 @@ Result<void> Groups::unshare(Task& task, std::uint64_t clone_flags, std::string_
       result = child.error();
       break;
     }
+    (*child)->inner_->self_made = true;
     made.push_back(*child);
     mask |= parent.hierarchy_->mask_.load(std::memory_order_relaxed);
     Proxy* further = impl_->intern(*to, **child);

@@ -121,6 +121,14 @@ TEST_F(MoveTest, UnshareMakesChildGroups) {
     EXPECT_EQ(groups->proc_cgroup(*task), "2:s_b,s_c:/2\n1:s_a:/2\n0::/\n");
     EXPECT_EQ(groups->subtree(*one).size() + groups->subtree(*two).size(), 5u);
   }
+  // They go with the last task, parents after their children.
+  ASSERT_TRUE(groups->unshare(*task, 1, "below"));
+  const Ref<Task> child = spawn(task);
+  groups->exit(*task);
+  EXPECT_EQ(groups->proc_cgroup(*child), "2:s_b,s_c:/2\n1:s_a:/2/below\n0::/\n");
+  groups->exit(*child);
+  EXPECT_EQ(groups->subtree(*one).size(), 2u);
+  EXPECT_EQ(groups->subtree(*two).size(), 1u);
 }
 
 }  // namespace

@@ -227,6 +227,7 @@ void GroupsImpl::depopulate(Proxy& proxy) {
       if (group != nullptr) --group->inner_->populated_children;
     }
     check_release(*own);
+    check_self_made(*own);
   }
 }
 
@@ -237,6 +238,10 @@ void GroupsImpl::check_release(Group& group) {
   if (populated(group) || !group.inner_->children.empty()) return;
   const Slot& slot = slot_of(group);
   if (!slot.release_agent.empty()) host.run_agent(slot.release_agent, path(group));
+}
+
+void GroupsImpl::check_self_made(Group& group) {
+  if (group.inner_->self_made && !populated(group)) left_empty.emplace_back(&group);
 }
 
 }  // namespace warren

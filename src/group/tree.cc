@@ -147,6 +147,7 @@ void GroupsImpl::remove(Group& group) {
   // Whoever waits for a change of its files learns that it is gone.
   file_changed(group, {});
   check_release(parent);
+  check_self_made(parent);
   group.release();
   check_end(slot);
 }
@@ -173,16 +174,30 @@ Result<GroupRef> Groups::make(Group& parent, std::string_view name,
   return GroupRef(*made);
 }
 
-Result<void> Groups::remove(Group& group) {
-  GroupsImpl::Writer writer(*impl_);
-  if (!group.alive()) return Errno{ENOENT};
-  if (group.parent_ == nullptr || !group.inner_->children.empty()) return Errno{EBUSY};
-  if (GroupsImpl::populated(group)) return Errno{EBUSY};
+// Neither tasks nor children, nor a fork on its way.
+bool GroupsImpl::unused(const Group& group) {
+  if (!group.inner_->children.empty() || populated(group)) return false;
   const auto slot = static_cast<std::size_t>(group.hierarchy_->slot_);
   for (const Proxy* proxy = group.inner_->proxies; proxy != nullptr;
        proxy = proxy->of_group[slot].next) {
-    if (proxy->pending > 0) return Errno{EBUSY};
+    if (proxy->pending > 0) return false;
   }
+  return true;
+}
+
+void GroupsImpl::remove_left_empty() {
+  // The end of one may leave its parent empty.
+  while (!left_empty.empty()) {
+    const GroupRef group = std::move(left_empty.back());
+    left_empty.pop_back();
+    if (group->alive() && unused(*group)) remove(*group);
+  }
+}
+
+Result<void> Groups::remove(Group& group) {
+  GroupsImpl::Writer writer(*impl_);
+  if (!group.alive()) return Errno{ENOENT};
+  if (group.parent_ == nullptr || !GroupsImpl::unused(group)) return Errno{EBUSY};
   impl_->remove(group);
   return {};
 }

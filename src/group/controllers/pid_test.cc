@@ -56,12 +56,12 @@ TEST_F(PidGroups, OnlyTasksOfTheNamespaceMayJoin) {
 TEST_F(PidGroups, GroupsMadeByHandTakeAnybody) {
   const Ref<Task> child = child_in_new_ns(init, "ns");
   Group& a = make("a");
+  Group& b = make("ns/b");
   EXPECT_EQ(read(a, "pid.level"), "0\n");
   EXPECT_EQ(move(child, a), 0);
   EXPECT_EQ(read(a, "pid.level"), "0\n");
   EXPECT_EQ(move(child_of(init), a), 0);
   // Below a group with a namespace, they show that one.
-  Group& b = make("ns/b");
   EXPECT_EQ(read(b, "pid.level"), "1\n");
   EXPECT_EQ(move(child_of(init), b), 0);
   EXPECT_EQ(write(a, "pid.last", "5"), EOPNOTSUPP);
