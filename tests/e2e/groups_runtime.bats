@@ -272,7 +272,7 @@ EOF
   warren group create "$name" /a
   warren exec "$name" sh -c 'touch '"$WORK"'/joined; while ! test -e '"$WORK"'/go; do sleep 0.05; done; timeout 1 sh -c "while :; do :; done"; touch '"$WORK"'/done; sleep 1000' 3>&- &
   eventually 20 test -e joined
-  warren group move "$name" /a "$(warren ps "$name" --json | jq '.[0].tasks[] | select(.cmdline | test("touch")).nrs[0]')"
+  warren group move "$name" /a "$(warren ps "$name" --json | jq '.[0].tasks[] | select(.cmdline | test("touch")).nrs[0]' | head -n 1)"
   touch go
   eventually 60 test -e done
   # Most of a second, of a program that has ended; less where the machine is busy.
