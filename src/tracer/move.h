@@ -35,8 +35,8 @@ struct ProcessMove {
 //
 // Any thread but the tracer's: waits for that, seconds at the most. Errors: EINVAL: the target is
 // the host's. ESRCH: no such process any more. EBUSY: it is the init of a namespace, or could not
-// be stopped in time. EAGAIN: no number is free. ENOMEM: memory, or the target has no init. EDEADLK:
-// on the tracer's thread.
+// be stopped in time. EAGAIN: no number is free. ENOMEM: memory, or the target has no init.
+// EDEADLK: on the tracer's thread.
 Result<Nr> move_to_namespace(Runtime& runtime, ThreadGroup& process, PidNamespace& target,
                              bool children);
 

@@ -1,7 +1,7 @@
 // Children whose number their parents know is not what they would see today, because one of the two
 // was moved to another pid namespace: the child has another number there, or none. In what wait(2)
-// and SIGCHLD tell, and nowhere else, such a child keeps the number that fork(2) gave to its parent,
-// which remembers no other.
+// and SIGCHLD tell, and nowhere else, such a child keeps the number that fork(2) gave to its
+// parent, which remembers no other.
 #pragma once
 
 #include <sys/types.h>

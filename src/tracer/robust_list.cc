@@ -20,8 +20,8 @@ constexpr int kMostEntries = 2048;
 void mend_word(const RemoteMemory& memory, std::uint64_t address, Nr from, Nr to) {
   const auto word = memory.read(RemotePtr<std::uint32_t>(address));
   if (!word || (*word & FUTEX_TID_MASK) != static_cast<std::uint32_t>(from)) return;
-  (void)memory.write(RemotePtr<std::uint32_t>(address), (*word & ~FUTEX_TID_MASK) | FUTEX_WAITERS |
-                                                            static_cast<std::uint32_t>(to));
+  (void)memory.write(RemotePtr<std::uint32_t>(address),
+                     (*word & ~FUTEX_TID_MASK) | FUTEX_WAITERS | static_cast<std::uint32_t>(to));
 }
 
 // The lowest bit of a link tells a PI mutex.
