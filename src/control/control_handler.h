@@ -93,7 +93,8 @@ class ControlHandler {
   // groups is everybody's to read. A guest changes only what lies below the group of its own
   // namespace's init, so that nobody lifts the limits that were set for it from outside: what it
   // asks to change elsewhere is EPERM, except that it may make groups, and move tasks that it sees,
-  // in that group itself. Owners and modes hold besides (EACCES), for the peer's uid and gid. The
+  // in that group itself; so is a change of a group that holds tasks, there or below, which it does
+  // not see. Owners and modes hold besides (EACCES), for the peer's uid and gid. The
   // server has turned away already what no guest may ask for (kMount, kUnmount), and namespaces
   // that it does not see.
   virtual Result<GroupReply> group(const Peer& peer, const GroupRequest& request) = 0;

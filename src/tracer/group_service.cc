@@ -152,18 +152,24 @@ Result<Ref<Task>> GroupService::task_for(int nr) {
   return task;
 }
 
-Result<void> GroupService::may_change(const Group& group, Change change) {
+Result<void> GroupService::may_change(Group& group, Change change) {
   if (!guest_) return {};
   const Ref<ThreadGroup> init = caller_.ns->init();
   const Ref<Task> leader = init ? init->leader() : nullptr;
   const GroupRef home = leader ? groups_.group_of(*leader, group.hierarchy()) : GroupRef();
   if (!home || !is_within(group, *home)) return Errno{EPERM};
-  if (&group == home.get() && change == Change::kItself) return Errno{EPERM};
+  if (change == Change::kInside) return {};
+  if (&group == home.get()) return Errno{EPERM};
+  // What is done to the group is done to all that is in it.
+  for (const GroupRef& below : groups_.subtree(group)) {
+    for (const Ref<Task>& task : groups_.tasks(*below)) {
+      if (task->nr_in(*caller_.ns) == 0) return Errno{EPERM};
+    }
+  }
   return {};
 }
 
 Result<void> GroupService::may_access(const Group& group, std::string_view file, unsigned bits) {
-  if (!file.empty() && !groups_.file_mode(group, file)) return Errno{ENOENT};
   if (!file.empty() && !groups_.file_mode(group, file)) return Errno{ENOENT};
   if (caller_.uid == 0) return {};
   const GroupAttributes attributes = groups_.attributes(group, file);
@@ -172,7 +178,7 @@ Result<void> GroupService::may_access(const Group& group, std::string_view file,
   return {};
 }
 
-Result<void> GroupService::may_change_children(const Group& group) {
+Result<void> GroupService::may_change_children(Group& group) {
   if (auto r = may_change(group, Change::kInside); !r) return r;
   return may_access(group, {}, kWrite | kSearch);
 }
@@ -404,7 +410,7 @@ Result<GroupReply> GroupService::reshare(const Request& request) {
   }
   if (!target) return Errno{ENOENT};
   const GroupRef from = groups_.group_of(**task, root->hierarchy());
-  for (const Group* group : {from.get(), target.get()}) {
+  for (Group* group : {from.get(), target.get()}) {
     if (group == nullptr) continue;
     if (auto r = may_change(*group, Change::kInside); !r) return r.error();
   }

@@ -23,7 +23,8 @@ Result<GroupRef> make_groups(Groups& groups, Group& root, std::string_view path,
 //
 // Owners and modes of groups hold as they would in a mounted hierarchy. Besides, a guest changes
 // nothing but what lies below the group of its namespace's init, and in that group itself only who
-// is in it and which groups are below it: limits that were set for it stay.
+// is in it and which groups are below it: limits that were set for it stay. Nor does it change a
+// group with tasks, there or below, that its namespace does not see.
 class GroupService {
  public:
   using NamespaceLookup = std::function<Ref<PidNamespace>(std::uint64_t inode)>;
@@ -61,11 +62,11 @@ class GroupService {
   // By its number in the caller's namespace. ESRCH.
   Result<Ref<Task>> task_for(int nr);
   // EPERM: no matter for a guest.
-  Result<void> may_change(const Group& group, Change change);
+  Result<void> may_change(Group& group, Change change);
   // EACCES: the mode of the directory, or of one of its files, does not let the caller.
   Result<void> may_access(const Group& group, std::string_view file, unsigned bits);
   // To make, remove or rename a group in that one.
-  Result<void> may_change_children(const Group& group);
+  Result<void> may_change_children(Group& group);
 
   Runtime& runtime_;
   Groups& groups_;
