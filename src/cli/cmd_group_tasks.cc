@@ -237,7 +237,8 @@ bool GroupKillCommand::kill(const std::string& path) {
                          "the root has no cgroup.kill; 'warren kill' ends a container"});
   }
   if (!target_.write(path, "cgroup.kill", "1")) return false;
-  return no_wait_ || target_.wait_for_event(path, "populated 0");
+  // With the container's init goes the container.
+  return no_wait_ || target_.wait_for_event(path, "populated 0", /*end_too=*/true);
 }
 
 bool GroupKillCommand::send(const std::string& path, int signal) {

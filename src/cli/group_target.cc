@@ -172,10 +172,15 @@ std::optional<control::GroupReply> GroupTarget::ask(const GroupRequest& request,
   control::Refusal refusal;
   auto reply = client_->group(request, &refusal);
   if (reply) return std::move(*reply);
+  refuse(request, on, refusal);
+  return std::nullopt;
+}
+
+bool GroupTarget::refuse(const GroupRequest& request, const std::string& on,
+                         const control::Refusal& refusal) {
   Failure failure = refused(command_, on, refusal);
   if (failure.advice.empty()) failure.advice = advice(request, refusal);
-  fail(failure);
-  return std::nullopt;
+  return fail(failure);
 }
 
 // What to do about it; asks once more where only that tells what is missing.
@@ -202,7 +207,7 @@ std::string GroupTarget::advice(const GroupRequest& request, const control::Refu
       if (of_file) return "this file is only for reading, or its group another user's";
       return "it is another user's";
     case EPERM:
-      return "a guest changes only groups below that of its own namespace's init";
+      return "a guest changes only groups below its own namespace's, of tasks that it sees";
     case EINVAL:
     case ERANGE:
       return of_file ? "the file does not take this value; see 'man warren-group'" : "";
@@ -232,13 +237,15 @@ std::optional<std::string> GroupTarget::read(const std::string& path, const std:
   return std::move(reply->text);
 }
 
-bool GroupTarget::wait_for_event(const std::string& path, const std::string& line) {
+bool GroupTarget::wait_for_event(const std::string& path, const std::string& line, bool end_too) {
   GroupRequest wait = request(Op::kWait, path);
   wait.file = "cgroup.events";
   wait.generation = ~std::uint64_t{0};
   for (;;) {
-    auto reply = ask(wait, shown(path));
-    if (!reply) return false;
+    control::Refusal refusal;
+    auto reply = client_->group(wait, &refusal);
+    if (!reply && refusal.what.empty() && end_too) return true;
+    if (!reply) return refuse(wait, shown(path), refusal);
     if (has_line(reply->text, line)) return true;
     wait.generation = reply->generation;
     wait.wait_ms = kWaitStep;

@@ -45,8 +45,9 @@ class GroupTarget {
   bool write(const std::string& path, const std::string& file, const std::string& text);
   std::optional<std::string> read(const std::string& path, const std::string& file);
   // Waits until a line of the group's cgroup.events is `line`, whatever it takes. False: the group
-  // is gone, or something else has been reported.
-  bool wait_for_event(const std::string& path, const std::string& line);
+  // is gone, or something else has been reported. With `end_too` the end of the container is as
+  // good.
+  bool wait_for_event(const std::string& path, const std::string& line, bool end_too = false);
 
   // Uses the hierarchy that the subsystem is bound to, unless another was asked for.
   bool prefer_hierarchy_of(const std::string& subsystem);
@@ -56,6 +57,8 @@ class GroupTarget {
  private:
   bool connect(std::string name);
   bool resolve_hierarchy();
+  bool refuse(const control::GroupRequest& request, const std::string& on,
+              const control::Refusal& refusal);
   std::string advice(const control::GroupRequest& request, const control::Refusal& refusal);
 
   std::string command_, container_, hierarchy_text_;
