@@ -180,21 +180,24 @@ struct Requests {
   static void readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset,
                       fuse_file_info* info) {
     OpenDirectory& directory = Requests::directory(info);
-    const std::lock_guard lock(directory.mutex);
-    // One list for all parts that it is read in; a new one after rewinddir(3).
-    if (offset == 0) directory.entries = self(request).list(*directory.group);
     std::vector<char> buffer(size);
     std::size_t used = 0;
-    for (auto i = static_cast<std::size_t>(offset); i < directory.entries.size(); ++i) {
-      const FileSystem::Entry& entry = directory.entries[i];
-      struct stat st {};
-      st.st_ino = entry.inode;
-      st.st_mode = entry.type;
-      const std::size_t needed =
-          fuse_add_direntry(request, buffer.data() + used, size - used, entry.name.c_str(), &st,
-                            static_cast<off_t>(i) + 1);
-      if (needed > size - used) break;
-      used += needed;
+    {
+      // Not for the answer: whoever has it may close the directory, and that is its end.
+      const std::lock_guard lock(directory.mutex);
+      // One list for all parts that it is read in; a new one after rewinddir(3).
+      if (offset == 0) directory.entries = self(request).list(*directory.group);
+      for (auto i = static_cast<std::size_t>(offset); i < directory.entries.size(); ++i) {
+        const FileSystem::Entry& entry = directory.entries[i];
+        struct stat st {};
+        st.st_ino = entry.inode;
+        st.st_mode = entry.type;
+        const std::size_t needed =
+            fuse_add_direntry(request, buffer.data() + used, size - used, entry.name.c_str(), &st,
+                              static_cast<off_t>(i) + 1);
+        if (needed > size - used) break;
+        used += needed;
+      }
     }
     fuse_reply_buf(request, buffer.data(), used);
   }
