@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -18,6 +19,7 @@
 #include <cerrno>
 #include <charconv>
 #include <condition_variable>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -121,6 +123,44 @@ int in_child(const std::function<int()>& f) {
   EXPECT_TRUE(WIFEXITED(status)) << status;
   return WEXITSTATUS(status);
 }
+
+// A process with a mount namespace of its own, until its end.
+class Elsewhere {
+ public:
+  Elsewhere() {
+    int ready[2], end[2];
+    EXPECT_EQ(pipe2(ready, O_CLOEXEC) | pipe2(end, O_CLOEXEC), 0);
+    pid_ = fork();
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      close(end[1]);
+      if (unshare(CLONE_NEWNS) != 0 || ::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0) {
+        _exit(1);
+      }
+      char byte = 0;
+      (void)!write(ready[1], &byte, 1);
+      (void)!read(end[0], &byte, 1);
+      _exit(0);
+    }
+    close(ready[1]);
+    close(end[0]);
+    char byte;
+    EXPECT_EQ(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    end_ = end[1];
+  }
+  ~Elsewhere() {
+    close(end_);
+    kill(pid_, SIGKILL);  // others made after it hold the pipe, too
+    waitpid(pid_, nullptr, 0);
+  }
+  pid_t pid() const { return pid_; }
+  std::string root() const { return "/proc/" + std::to_string(pid_) + "/root"; }
+
+ private:
+  pid_t pid_ = 0;
+  int end_ = -1;
+};
 
 class GroupMountsTest : public testing::Test {
  protected:
@@ -517,6 +557,38 @@ TEST_F(GroupMountsTest, ARequestThatTakesItsTimeHoldsUpNobody) {
   for (std::thread& writer : writers) writer.join();
 }
 
+// Names, moves and lists by several at once, and groups that go while others look at them.
+TEST_F(GroupMountsTest, ManyAtOnce) {
+  mount();
+  ASSERT_EQ(mkdir(at("a").c_str(), 0755) | mkdir(at("b").c_str(), 0755), 0);
+  std::vector<std::unique_ptr<Elsewhere>> processes;
+  std::vector<std::thread> workers;
+  for (int n = 0; n < 4; ++n) {
+    processes.push_back(std::make_unique<Elsewhere>());
+    adopt(processes.back()->pid());
+  }
+  for (int n = 0; n < 4; ++n) {
+    workers.emplace_back([&, n] {
+      const std::string number = std::to_string(processes[static_cast<std::size_t>(n)]->pid());
+      const std::string own = at("a/" + std::to_string(n));
+      for (int i = 0; i < 30; ++i) {
+        EXPECT_EQ(write_text(at(i % 2 == 0 ? "a/cgroup.procs" : "b/cgroup.procs"), number), 0);
+        EXPECT_EQ(mkdir(own.c_str(), 0755), 0);
+        std::error_code error;
+        for (const auto& entry : std::filesystem::directory_iterator(at("a"), error)) {
+          struct stat st {};
+          (void)stat(entry.path().c_str(), &st);  // it may be gone
+        }
+        EXPECT_FALSE(error) << error.message();
+        EXPECT_NE(content(own + "/cgroup.events"), "");
+        EXPECT_NE(content(at("cgroup.stat")), "");
+        EXPECT_EQ(rmdir(own.c_str()), 0);
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+}
+
 TEST_F(GroupMountsTest, WhoIsInThereKeepsItBusy) {
   mount();
   UniqueFd file(open(at("tasks").c_str(), O_RDONLY | O_CLOEXEC));
@@ -558,42 +630,6 @@ TEST_F(GroupMountsTest, UnmountedBySomebodyElse) {
   EXPECT_EQ(mounts_->mount(dir_, "sample").error_code(), EBUSY);
   EXPECT_EQ(groups_->hierarchies().size(), 2u);
 }
-
-// A process with a mount namespace of its own, until its end.
-class Elsewhere {
- public:
-  Elsewhere() {
-    int ready[2], end[2];
-    EXPECT_EQ(pipe2(ready, O_CLOEXEC) | pipe2(end, O_CLOEXEC), 0);
-    pid_ = fork();
-    if (pid_ == 0) {
-      close(end[1]);
-      if (unshare(CLONE_NEWNS) != 0 || ::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0) {
-        _exit(1);
-      }
-      char byte = 0;
-      (void)!write(ready[1], &byte, 1);
-      (void)!read(end[0], &byte, 1);
-      _exit(0);
-    }
-    close(ready[1]);
-    close(end[0]);
-    char byte;
-    EXPECT_EQ(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    end_ = end[1];
-  }
-  ~Elsewhere() {
-    close(end_);
-    waitpid(pid_, nullptr, 0);
-  }
-  pid_t pid() const { return pid_; }
-  std::string root() const { return "/proc/" + std::to_string(pid_) + "/root"; }
-
- private:
-  pid_t pid_ = 0;
-  int end_ = -1;
-};
 
 TEST_F(GroupMountsTest, InAnotherMountNamespace) {
   MountPlace place;
