@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "warren/membership.h"
 #include "warren/ref.h"
 #include "warren/types.h"
 
@@ -40,8 +39,6 @@ class Task : public RefCounted {
   // A word for the embedder; the engine never looks at it.
   void* data() const;
   void set_data(void* data);
-  // What ties it to its groups; theirs alone (groups.h).
-  Membership& membership() const;
 
  protected:
   using RefCounted::RefCounted;

@@ -48,7 +48,7 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
   if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
   const SyscallEntry* entry = find_syscall(static_cast<int>(regs.syscall()), Way::kPtrace);
   if (!entry) {
-    go_on(tracee);
+    ptrace_call::resume(tracee.tid);
     return;
   }
   SyscallContext context(runtime_, *tracee.task, tracee.tid, regs);
@@ -56,14 +56,14 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
   using Outcome = SyscallContext::Outcome;
   switch (context.outcome()) {
     case Outcome::kRun:
-      go_on(tracee);
+      ptrace_call::resume(tracee.tid);
       break;
     case Outcome::kInject:  // only a notification can; a handler that says so here is wrong
     case Outcome::kAnswer:
       regs.set_syscall(-1);
       regs.set_result(context.outcome() == Outcome::kAnswer ? context.answer_value() : -ENOSYS);
       ptrace_call::set_registers(tracee.tid, regs);
-      go_on(tracee);
+      ptrace_call::resume(tracee.tid);
       break;
     case Outcome::kFork: {
       PendingCall call{.guest = regs};
@@ -73,12 +73,12 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
         regs.set_syscall(-1);
         regs.set_result(error);
         ptrace_call::set_registers(tracee.tid, regs);
-        go_on(tracee);
+        ptrace_call::resume(tracee.tid);
         break;
       }
       ptrace_call::set_registers(tracee.tid, changed);
       tracee.call = std::move(call);
-      go_on(tracee, {Resumption::How::kToExit});
+      ptrace_call::resume_to_exit(tracee.tid);
       break;
     }
     case Outcome::kRunThenFinish: {
@@ -88,7 +88,11 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
       }
       tracee.call =
           PendingCall{.guest = regs, .finish = context.take_finish(), .lazy = context.lazy()};
-      go_on(tracee, {context.lazy() ? Resumption::How::kResume : Resumption::How::kToExit});
+      if (context.lazy()) {
+        ptrace_call::resume(tracee.tid);
+      } else {
+        ptrace_call::resume_to_exit(tracee.tid);
+      }
       break;
     }
   }
@@ -129,7 +133,6 @@ void Tracer::tell_clear_tid(Tracee& tracee, const arch::Registers& regs) {
   const auto address = reinterpret_cast<std::uint64_t>(tracee.task->data());
   if (address == 0 || tracee.task->group().nr_threads() < 2) return;
   tracee.task->set_data(nullptr);
-  tracee.tid_word = address;
   // An address from before an exec is not that of a thread id any more.
   const auto word = RemoteMemory(tracee.tid).read(RemotePtr<Nr>(address));
   if (!word || *word != tracee.task->vnr()) return;
@@ -143,7 +146,7 @@ void Tracer::on_syscall_exit(Tracee& tracee) {
     finish_call(tracee, &regs);
     ptrace_call::set_registers(tracee.tid, regs);
   }
-  go_on(tracee);
+  ptrace_call::resume(tracee.tid);
 }
 
 void Tracer::finish_lazy_call(Tracee& tracee) {
@@ -165,7 +168,7 @@ void Tracer::on_event_stop(Tracee& tracee, int signal) {
   finish_lazy_call(tracee);
   if (is_job_control_stop(signal)) {
     set_flag(tracee.task->group(), ProcessFlag::kGroupStopped);
-    go_on(tracee, {Resumption::How::kListen});
+    ptrace_call::listen(tracee.tid);
     if (stop_observer_ && tracee.task->is_leader() && !tracee.task->group().parent()) {
       stop_observer_(tracee.tid, signal);
     }
@@ -176,7 +179,7 @@ void Tracer::on_event_stop(Tracee& tracee, int signal) {
   }
   update_options(tracee);
   if (tracee.agent) finish_mapping(tracee);
-  go_on(tracee);
+  ptrace_call::resume(tracee.tid);
 }
 
 // SIGKILL wakes a task from any stop but that at its exit event.
@@ -198,7 +201,6 @@ void Tracer::on_unknown(pid_t tid, int status) {
   Tracee& tracee = add(tid, child.task);
   tracee.options = child.options;
   first_stop(tracee, child, regs, WSTOPSIG(status));
-  if (child.vforker && !freezes_.empty()) report_if_still(child.vforker);
 }
 
 void Tracer::first_stop(Tracee& tracee, const Forks::Child& child, arch::Registers regs,
@@ -208,8 +210,11 @@ void Tracer::first_stop(Tracee& tracee, const Forks::Child& child, arch::Registe
     return;
   }
   prepare_child(tracee, child, regs);
-  go_on(tracee,
-        {is_job_control_stop(signal) ? Resumption::How::kListen : Resumption::How::kResume});
+  if (is_job_control_stop(signal)) {
+    ptrace_call::listen(tracee.tid);
+  } else {
+    ptrace_call::resume(tracee.tid);
+  }
 }
 
 // Makes good what was kept from the host's kernel when the parent's call was rewritten.
@@ -220,11 +225,6 @@ void Tracer::prepare_child(Tracee& tracee, const Forks::Child& child, arch::Regi
   ptrace_call::set_registers(tracee.tid, regs);
   if (request.flags & CLONE_CHILD_SETTID) {
     (void)RemoteMemory(tracee.tid).write(RemotePtr<Nr>(request.child_tid), tracee.task->vnr());
-  }
-  if (request.flags & CLONE_CHILD_SETTID) {
-    tracee.tid_word = request.child_tid;
-  } else if (request.flags & CLONE_PARENT_SETTID) {
-    tracee.tid_word = request.parent_tid;
   }
   update_options(tracee);
   if (child.is_init && !(request.flags & CLONE_THREAD)) {
@@ -266,8 +266,7 @@ void Tracer::on_exec(Tracee& leader) {
   const pid_t tgid = leader.tid;
   if (old_tid > 0 && old_tid != tgid) {
     if (Tracee* thread = find(old_tid)) {
-      exec_by_thread(*thread->task);
-      set_flag(thread->task->group(), ProcessFlag::kLeaderEnded, false);
+      runtime_.kernel().exec(*thread->task);
       std::unique_ptr<Tracee> moved = std::move(tracees_[old_tid]);
       tracees_.erase(old_tid);
       moved->tid = tgid;
@@ -278,9 +277,8 @@ void Tracer::on_exec(Tracee& leader) {
   } else {
     runtime_.kernel().exec(*leader.task);
   }
-  Tracee& now = *tracees_[tgid];
-  update_options(now);
-  go_on(now);
+  update_options(*tracees_[tgid]);
+  ptrace_call::resume(tgid);
 }
 
 void Tracer::on_exit_event(Tracee& tracee) {
