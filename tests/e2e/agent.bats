@@ -25,8 +25,10 @@ guest_named() {
   c++ -std=c++20 -O1 -Wall -I "$SOURCES" -o agent_abuse "$PROGRAMS/agent_abuse.cc"
   env -u E2E_MARK sleep 1000 3>&- &
   local outsider=$! ended=0
+  # No guest may have the number that the host gave the outsider: theirs begin far above.
   # shellcheck disable=SC2016
   timeout --foreground -k 5 120 "$WARREN" run --backend inject -- sh -c '
+    echo 3000000 >/proc/sys/kernel/ns_last_pid
     ./agent_abuse witness >witness & until [ -s victim ]; do sleep 0.05; done
     ./agent_abuse attack "$1" "$(cat victim)" >attack; echo $? >status
     echo >stop; wait; echo here' sh "$outsider" >out 2>errors 3>&- &

@@ -230,6 +230,29 @@ static void exec_from(uint64_t place) {
   }
 }
 
+// Asks for others' children by wait, and for children by numbers that are not meant as flags. Two
+// tasks that shared a stack would run anywhere, and fork there: what is made has memory of its own.
+static void lie_from(uint64_t place) {
+  const long numbers[] = {victim, outsider, getpid(), 1, 0, -1, 1L << 40};
+  for (const long nr : {SYS_wait4, SYS_clone, SYS_fork}) {
+    for (const long number : numbers) {
+      for (const long key : {0L, 1L, 2L, -1L, 1L << 33}) {
+        fflush(stdout);
+        const pid_t pid = fork();
+        if (pid == 0) {
+          alarm(2);
+          dup2(open("/dev/null", O_WRONLY), 1);
+          const long first = nr == SYS_clone ? number & ~long{CLONE_VM} : number;
+          const Request request = {place, nr, {first, key, WNOHANG, 0, 0, key}};
+          jump_into(&request);
+          _exit(0);
+        }
+        if (waitpid(pid, nullptr, 0) != pid) wrong("a wait for a liar");
+      }
+    }
+  }
+}
+
 static void tear() {
   struct {
     uint64_t from, to;
@@ -372,6 +395,7 @@ static int attack() {
     attack_outsider_from(place);
     make_children_from(place);
     exec_from(place);
+    lie_from(place);
     check_own_life("after jumps");
   }
   tear();
