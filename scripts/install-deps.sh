@@ -7,10 +7,10 @@ set -euo pipefail
 
 build=(g++ clang clang-format clang-tidy cmake ninja-build pkg-config ccache lld make)
 libraries=(liburcu-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
-  libgtest-dev libgmock-dev libbenchmark-dev)
+  libgtest-dev libgmock-dev libbenchmark-dev libfuse3-dev libncurses-dev)
 tests=(bats busybox-static redis-server postgresql procps psmisc htop util-linux tmux git gdb
   perl python3 python3-pexpect nodejs file jq strace
-  golang-go default-jdk-headless chromium qemu-user musl-tools)
+  golang-go default-jdk-headless chromium qemu-user musl-tools fuse3 cgroup-tools)
 bench=(proot hyperfine bubblewrap runsc libtool libltdl-dev)
 # CPython's own tests come in a package that carries the interpreter's version in its name.
 python_version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null ||

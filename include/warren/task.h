@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "warren/membership.h"
 #include "warren/ref.h"
 #include "warren/types.h"
 
@@ -39,6 +40,8 @@ class Task : public RefCounted {
   // A word for the embedder; the engine never looks at it.
   void* data() const;
   void set_data(void* data);
+  // What ties it to its groups; theirs alone (groups.h).
+  Membership& membership() const;
 
  protected:
   using RefCounted::RefCounted;

@@ -29,6 +29,7 @@ namespace warren {
 enum class LockRank : int {
   kControl = 10,   // control server: its connections
   kTracer = 20,    // tracer: its tables
+  kGroups = 40,    // groups: trees of task groups, and who is in which
   kTasklist = 50,  // kernel: everything that changes the tree of tasks and namespaces
   kLog = 90,       // logging: may be wanted anywhere
 };

@@ -22,6 +22,26 @@ constexpr char kExamples[] =
     "\n"
     "'warren COMMAND --help' tells more; so does man warren.";
 
+// The command that the first arguments name: "group create" is one of group's own.
+struct Named {
+  const CLI::App* app;
+  std::string name;  // empty: none
+  size_t words = 0;
+};
+
+Named named_command(const CLI::App& top, const std::vector<std::string>& arguments) {
+  Named named{&top, ""};
+  for (const std::string& argument : arguments) {
+    const auto below = named.app->get_subcommands(
+        [&](const CLI::App* sub) { return sub->get_name() == argument; });
+    if (below.empty()) break;
+    named.app = below.front();
+    named.name += (named.name.empty() ? "" : " ") + argument;
+    ++named.words;
+  }
+  return named;
+}
+
 // A value of its own follows this argument ("--name X", not "--name=X").
 bool takes_next(const CLI::App& app, const std::string& argument) {
   const CLI::Option* option = app.get_option_no_throw(argument);
@@ -52,8 +72,15 @@ struct App {
     commands.push_back(make_run_command(std::move(run_container)));
     commands.push_back(make_ps_command());
     commands.push_back(make_ns_command());
+    commands.push_back(make_top_command());
     commands.push_back(make_exec_command());
     commands.push_back(make_kill_command());
+    commands.push_back(make_group_command());
+    commands.push_back(make_freeze_command());
+    commands.push_back(make_thaw_command());
+    commands.push_back(make_move_command());
+    commands.push_back(make_mount_command());
+    commands.push_back(make_umount_command());
     commands.push_back(make_doctor_command());
     cli.set_version_flag("--version", "warren " WARREN_VERSION, "Print the version and exit");
     cli.get_formatter()->column_width(28);
@@ -102,28 +129,32 @@ int run_app(int argc, char** argv, RunContainer run_container) {
 
   App app(std::move(run_container));
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
-  Command* command = arguments.empty() ? nullptr : app.named(arguments[0]);
-  if (command == nullptr && !arguments.empty() && arguments[0].front() != '-') {
-    return report(
-        {"command line", arguments[0], 0, "there is no such command; see 'warren --help'"});
+  const Named named = named_command(app.cli, arguments);
+  if (named.words < arguments.size() && !arguments[named.words].starts_with('-') &&
+      !named.app->get_subcommands([](const CLI::App*) { return true; }).empty()) {
+    const std::string help = named.name.empty() ? "warren" : "warren " + named.name;
+    return report({named.name.empty() ? "command line" : named.name, arguments[named.words], 0,
+                   "there is no such command; see '" + help + " --help'"});
   }
+  Command* command = arguments.empty() ? nullptr : app.named(arguments[0]);
   if (command != nullptr && command->before_guest_command >= 0) {
     std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
-    rest = mark_guest_command(*app.cli.get_subcommand(command->name), std::move(rest),
-                              command->before_guest_command);
+    rest = mark_guest_command(*named.app, std::move(rest), command->before_guest_command);
     arguments.assign(1, command->name);
     arguments.insert(arguments.end(), rest.begin(), rest.end());
   }
-  const CLI::App& shown = command == nullptr ? app.cli : *app.cli.get_subcommand(command->name);
   try {
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
     app.cli.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
-    return print(shown.help(command == nullptr ? "" : "warren"));
+    const size_t above = named.name.rfind(' ');
+    std::string before = named.name.empty() ? "" : "warren";
+    if (above != std::string::npos) before += " " + named.name.substr(0, above);
+    return print(named.app->help(before));
   } catch (const CLI::CallForVersion& version) {
     return print(std::string(version.what()) + "\n");
   } catch (const CLI::ParseError& error) {
-    return parse_error(error, shown, command == nullptr ? "" : command->name);
+    return parse_error(error, *named.app, named.name);
   }
   return app.named(app.cli.get_subcommands().front()->get_name())->run();
 }

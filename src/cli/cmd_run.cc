@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/group_target.h"
 #include "cli/inside.h"
 #include "cli/levels.h"
 #include "cli/report.h"
@@ -32,7 +33,8 @@ constexpr char kRunExamples[] =
     "  warren run -- bash\n"
     "  warren run --init -- make -j2 check\n"
     "  warren run --nest 40 -- sh -c 'grep NSpid /proc/self/status'\n"
-    "  warren run --name db --detach -- redis-server";
+    "  warren run --name db --detach -- redis-server\n"
+    "  warren run --group /jobs --set pids.max=100 --set memory.max=1G -- make -j8";
 
 class RunCommand : public Command {
  public:
@@ -54,6 +56,13 @@ class RunCommand : public Command {
                        "How guests are served: ptrace, inject or auto (default: $WARREN_BACKEND, "
                        "or auto)")
             ->type_name("NAME");
+    app.add_option("--group", group_, "Group to start in; made if it is not there")
+        ->type_name("PATH");
+    app.add_option("--set", settings_, "Write a value to a file of that group first; repeatable")
+        ->type_name("FILE=VALUE")
+        ->expected(1)
+        ->allow_extra_args(false)  // else it would swallow a "--" behind it
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_flag("--stats", stats_, "At the end, say what the interception cost");
     app.add_option("CMD", plan_.argv, "The command and its arguments")->required();
   }
@@ -71,13 +80,16 @@ class RunCommand : public Command {
   // Fills in the plan; what is wrong with the command line, if anything.
   std::optional<Failure> check();
   std::optional<Failure> check_backend();
+  std::optional<Failure> check_group();
   int run_inside();
+  bool enter_group(GroupTarget& target) const;
   control::RunOutcome run_outside(StartReport& start);
   std::optional<Failure> claim(control::ContainerSocket& socket) const;
   static int finish(StartReport& start, const control::RunOutcome& outcome);
 
   RunContainer run_container_;
-  std::string name_, nest_text_ = "1", backend_name_;
+  std::string name_, nest_text_ = "1", backend_name_, group_;
+  std::vector<std::string> settings_;
   CLI::Option* backend_option_ = nullptr;
   const char* backend_source_ = "run: --backend";
   Backend backend_ = Backend::kAuto;
@@ -99,6 +111,7 @@ std::optional<Failure> RunCommand::check() {
         "a name is a letter or digit and then up to 63 letters, digits, '_', '.' or '-'"};
   }
   if (auto failure = check_backend()) return failure;
+  if (auto failure = check_group()) return failure;
   auto program = control::find_program(plan_.argv[0]);
   if (!program) {
     int status = control::exec_exit_status(program.error_code());
@@ -124,6 +137,38 @@ std::optional<Failure> RunCommand::check_backend() {
   return std::nullopt;
 }
 
+std::optional<Failure> RunCommand::check_group() {
+  if (group_.empty() && !settings_.empty()) {
+    return Failure{"run: --set", settings_[0], EINVAL, "say of which group, with --group"};
+  }
+  if (group_.find('\n') != std::string::npos) {
+    return Failure{"run: --group", group_, EINVAL, "no name of a group has a newline"};
+  }
+  for (const std::string& setting : settings_) {
+    if (!parse_setting(setting)) return Failure{"run: --set", setting, EINVAL, "give FILE=VALUE"};
+  }
+  return std::nullopt;
+}
+
+// Moves this process to --group, and with it what it will start. False: reported.
+bool RunCommand::enter_group(GroupTarget& target) const {
+  std::vector<std::string> own = {"."};
+  if (!target.open(own, 0)) return false;
+  using Op = control::GroupRequest::Op;
+  const std::string path = group_path(group_);
+  control::GroupRequest make = target.request(Op::kMake, path);
+  make.parents = true;
+  if (!target.client().group(target.request(Op::kList, path), nullptr) &&
+      !target.ask(make, target.shown(path))) {
+    return false;
+  }
+  for (const std::string& text : settings_) {
+    const auto setting = parse_setting(text);
+    if (!target.write(path, setting->first, setting->second)) return false;
+  }
+  return move_task(target, path, "cgroup.procs", std::to_string(getpid()));
+}
+
 // The namespace is made by this guest's own system calls, which the supervisor it has already
 // serves.
 int RunCommand::run_inside() {
@@ -135,6 +180,10 @@ int RunCommand::run_inside() {
   if (backend_option_->count() > 0 && backend_ != Backend::kAuto) {
     return report({"run: --backend", backend_name_, EOPNOTSUPP,
                    "this runs inside a container, whose own back end serves what is below it"});
+  }
+  // Before detach(), where the errors can still be told.
+  if (GroupTarget target("run: --group"); !group_.empty() && !enter_group(target)) {
+    return target.status();
   }
   if (detach_) plan_.report = cli::detach();
   plan_.below = nest_;
@@ -178,6 +227,10 @@ control::RunOutcome RunCommand::run_outside(StartReport& start) {
   start.name(options.socket.name());
   setenv("WARREN_SOCKET", options.socket.path().c_str(), 1);
   options.stats = stats_;
+  if (!group_.empty()) options.group = group_path(group_);
+  for (const std::string& setting : settings_) {
+    options.group_settings.push_back(*parse_setting(setting));
+  }
   options.program = plan_.program;
   options.argv = plan_.argv;
   if (plan_.init || nest_ > 1) {

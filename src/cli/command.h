@@ -37,8 +37,15 @@ class Command {
 std::unique_ptr<Command> make_run_command(RunContainer run_container);
 std::unique_ptr<Command> make_ps_command();
 std::unique_ptr<Command> make_ns_command();
+std::unique_ptr<Command> make_top_command();
 std::unique_ptr<Command> make_exec_command();
 std::unique_ptr<Command> make_kill_command();
+std::unique_ptr<Command> make_group_command();
+std::unique_ptr<Command> make_freeze_command();
+std::unique_ptr<Command> make_thaw_command();
+std::unique_ptr<Command> make_move_command();
+std::unique_ptr<Command> make_mount_command();
+std::unique_ptr<Command> make_umount_command();
 std::unique_ptr<Command> make_doctor_command();
 
 }  // namespace warren::cli

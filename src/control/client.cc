@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include "control/group_wire.h"
 #include "control/runtime_dir.h"
 #include "control/view.h"
 
@@ -13,8 +14,8 @@ Result<Client> Client::connect(const std::string& socket_path) {
   return Client(std::move(*socket));
 }
 
-Result<nlohmann::json> Client::ask(const nlohmann::json& body, std::string_view blob,
-                                   const std::vector<int>& fds, Refusal* refusal) {
+Result<Message> Client::ask(const nlohmann::json& body, std::string_view blob,
+                            const std::vector<int>& fds, Refusal* refusal) {
   auto fail = [&](int error, std::string what) {
     if (refusal != nullptr) *refusal = {error, std::move(what)};
     return Errno{error};
@@ -32,15 +33,15 @@ Result<nlohmann::json> Client::ask(const nlohmann::json& body, std::string_view 
   } catch (const nlohmann::json::exception&) {
     return fail(EPROTO, "");
   }
-  return std::move(reply->body);
+  return std::move(*reply);
 }
 
 Result<ContainerInfo> Client::info(Refusal* refusal) {
   auto reply = ask({{"op", "info"}}, {}, {}, refusal);
   if (!reply) return reply.error();
-  auto container = reply->find("container");
-  auto info = container == reply->end() ? Result<ContainerInfo>(Errno{EPROTO})
-                                        : container_from_json(*container);
+  auto container = reply->body.find("container");
+  auto info = container == reply->body.end() ? Result<ContainerInfo>(Errno{EPROTO})
+                                             : container_from_json(*container);
   if (!info && refusal != nullptr) *refusal = {info.error_code(), ""};
   return info;
 }
@@ -49,6 +50,19 @@ Result<void> Client::kill(const std::string& ns, int nr, int signal, Refusal* re
   auto reply = ask({{"op", "kill"}, {"ns", ns}, {"nr", nr}, {"signal", signal}}, {}, {}, refusal);
   if (!reply) return reply.error();
   return {};
+}
+
+Result<GroupReply> Client::group(const GroupRequest& request, Refusal* refusal) {
+  if ((request.path + request.file).find('\0') != std::string::npos) {
+    if (refusal != nullptr) *refusal = {EINVAL, "group"};
+    return Errno{EINVAL};
+  }
+  const GroupMessage message = encode_group_request(request);
+  auto reply = ask(message.body, message.blob, {}, refusal);
+  if (!reply) return reply.error();
+  auto decoded = decode_group_reply(reply->body, reply->blob);
+  if (!decoded && refusal != nullptr) *refusal = {decoded.error_code(), ""};
+  return decoded;
 }
 
 Result<ExecStarted> Client::exec(const ExecCommand& command, Refusal* refusal) {
@@ -72,8 +86,8 @@ Result<ExecStarted> Client::exec(const ExecCommand& command, Refusal* refusal) {
   if (!reply) return reply.error();
   ExecStarted started;
   try {
-    started.level0 = reply->at("level0").get<int>();
-    started.nr = reply->at("nr").get<int>();
+    started.level0 = reply->body.at("level0").get<int>();
+    started.nr = reply->body.at("nr").get<int>();
   } catch (const nlohmann::json::exception&) {
     if (refusal != nullptr) *refusal = {EPROTO, ""};
     return Errno{EPROTO};

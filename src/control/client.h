@@ -16,7 +16,8 @@ namespace warren::control {
 // An error that the supervisor answered, or that befell the connection.
 struct Refusal {
   int error = 0;     // errno
-  std::string what;  // "namespace", "task", "program", "request", "peer"; empty: the connection
+  std::string what;  // "namespace", "task", "program", "group", "mount", "request", "peer"; empty:
+                     // the connection
 };
 
 // A process to start; descriptors stay the caller's, -1 is "closed".
@@ -39,6 +40,9 @@ class Client {
   Result<ContainerInfo> info(Refusal* refusal);
   Result<void> kill(const std::string& ns, int nr, int signal, Refusal* refusal);
 
+  // EINVAL besides the supervisor's errors: a NUL in a path or file name.
+  Result<GroupReply> group(const GroupRequest& request, Refusal* refusal);
+
   // Once for each connection. Its end comes through wait_end().
   Result<ExecStarted> exec(const ExecCommand& command, Refusal* refusal);
   Result<void> signal_exec(int signal);
@@ -50,8 +54,8 @@ class Client {
 
  private:
   explicit Client(UniqueFd socket) : socket_(std::move(socket)), reader_(kMaxReply) {}
-  Result<nlohmann::json> ask(const nlohmann::json& body, std::string_view blob,
-                             const std::vector<int>& fds, Refusal* refusal);
+  Result<Message> ask(const nlohmann::json& body, std::string_view blob,
+                      const std::vector<int>& fds, Refusal* refusal);
   Result<std::optional<ExecEnd>> next_end();
 
   UniqueFd socket_;

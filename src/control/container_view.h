@@ -33,6 +33,9 @@ struct NamespaceInfo {
   int nr_tasks = 0;           // tasks in this very namespace, not in those below it
   bool by_guest = false;      // made by a guest's clone or unshare, not by `warren run` itself
   std::string name;           // given by `warren run --name` inside; mostly empty
+  int last_nr = 0;            // the number given last (proc(5), ns_last_pid): its growth is the
+                              // number of tasks made in it and below it
+  int pid_max = 0;            // numbers are below it
 };
 
 // One container: the root namespace, everything below it and the supervisor that serves it.

@@ -12,6 +12,7 @@
 
 #include "base/unique_fd.h"
 #include "control/container_view.h"
+#include "control/group_request.h"
 #include "warren/result.h"
 
 namespace warren::control {
@@ -21,6 +22,7 @@ struct Peer {
   uid_t uid = 0;
   pid_t pid = 0;          // host number
   uint64_t ns_inode = 0;  // the guest's namespace; 0: a process of the host
+  gid_t gid = 0;
 };
 
 // A process to start in an existing namespace.
@@ -54,9 +56,9 @@ struct KillRequest {
   int signal = 0;
 };
 
-// Implemented by the supervisor, called by the Server from the server's own thread: an
-// implementation hands the work to the thread that owns the guests and waits for it. No call may
-// throw.
+// Implemented by the supervisor, called by the Server from the server's own thread (group(): from
+// threads that the Server keeps for it): an implementation hands the work to the thread that owns
+// the guests and waits for it. No call may throw.
 class ControlHandler {
  public:
   virtual ~ControlHandler() = default;
@@ -82,6 +84,20 @@ class ControlHandler {
 
   // ESRCH: no such task or namespace. EINVAL: no such signal.
   virtual Result<void> kill(const Peer& peer, const KillRequest& request) = 0;
+
+  // One operation on task groups; several may run at once, and one may take its time, but must come
+  // back when the container has ended. Errors: those of the Groups function that does the work,
+  // ENOENT for a group that is not there, and ESRCH for a task that the peer does not see.
+  //
+  // Numbers of tasks are those of the peer's namespace (ns_inode; 0: the host's). The tree of
+  // groups is everybody's to read. A guest changes only what lies below the group of its own
+  // namespace's init, so that nobody lifts the limits that were set for it from outside: what it
+  // asks to change elsewhere is EPERM, except that it may make groups, and move tasks that it sees,
+  // in that group itself; so is a change of a group that holds tasks, there or below, which it does
+  // not see. Owners and modes hold besides (EACCES), for the peer's uid and gid. The
+  // server has turned away already what no guest may ask for (kMount, kUnmount), and namespaces
+  // that it does not see.
+  virtual Result<GroupReply> group(const Peer& peer, const GroupRequest& request) = 0;
 };
 
 }  // namespace warren::control

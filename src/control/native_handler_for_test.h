@@ -83,12 +83,25 @@ class NativeHandler : public ControlHandler {
     return {};
   }
 
+  // Runs `on_group`, if there is one, without the lock.
+  Result<GroupReply> group(const Peer& peer, const GroupRequest& request) override {
+    {
+      std::lock_guard lock(mutex_);
+      group_requests.push_back(request);
+      last_peer = peer;
+    }
+    if (on_group) return on_group(request);
+    return Errno{ENOSYS};
+  }
+
   // Set before the server starts.
   ContainerInfo container;
   std::optional<uint64_t> peer_namespace;
   int refuse_exec = 0;
+  std::function<Result<GroupReply>(const GroupRequest&)> on_group;
   // Read after the reply has come.
   std::vector<KillRequest> kills;
+  std::vector<GroupRequest> group_requests;
   Peer last_peer;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/runtime_dir.h"
@@ -16,6 +17,13 @@ struct RunOptions {
   bool stats = false;             // print what interception cost on stderr at the end
   bool agent = false;             // the back end: agent code in the guests, or ptrace alone
   bool agent_unscoped = false;    // the agent tests paths outside a Landlock domain as well
+
+  // The group that pid 1 starts in, "/a/b" of the default hierarchy, made (parents too) if it is
+  // not there; empty: the root. Then the files to write, in this order, before pid 1 is let go.
+  // Errors are 125, in RunOutcome::error: "run: --group: PATH: strerror", "run: --set: FILE=VALUE:
+  // strerror".
+  std::string group;
+  std::vector<std::pair<std::string, std::string>> group_settings;
 
   // Called once when pid 1 has passed its execve: from then on only the container's own fate
   // decides the exit status. May be empty.

@@ -47,7 +47,7 @@ bool traced(pid_t pid) {
 
 class Server::Loop {
  public:
-  Loop(int listener, ControlHandler& handler, std::shared_ptr<EndMailbox> mailbox)
+  Loop(int listener, ControlHandler& handler, std::shared_ptr<Mailbox> mailbox)
       : listener_(listener), handler_(handler), mailbox_(std::move(mailbox)) {}
 
   void start() {
@@ -65,17 +65,18 @@ class Server::Loop {
   void run();
   void accept_one();
   std::optional<Peer> identify(int socket);
-  void deliver_ends();
+  void deliver_mail();
   void serve(const std::vector<pollfd>& polled);
   void flush();
   std::vector<pollfd> poll_set() const;
 
   const int listener_;
   ControlHandler& handler_;
-  const std::shared_ptr<EndMailbox> mailbox_;
+  const std::shared_ptr<Mailbox> mailbox_;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
   // The rest belongs to the thread.
+  GroupWorkers workers_;
   std::map<uint64_t, Connection> connections_;
   uint64_t next_id_ = 1;
 };
@@ -87,8 +88,8 @@ std::vector<pollfd> Server::Loop::poll_set() const {
   bool room = connections_.size() < kMaxConnections;
   set.push_back({room ? listener_ : -1, POLLIN, 0});
   for (const auto& [id, connection] : connections_) {
-    short events = connection.wants_write() ? POLLIN | POLLOUT : POLLIN;
-    set.push_back({connection.socket(), events, 0});
+    int events = (connection.waiting() ? 0 : POLLIN) | (connection.wants_write() ? POLLOUT : 0);
+    set.push_back({connection.socket(), static_cast<short>(events), 0});
   }
   return set;
 }
@@ -99,10 +100,11 @@ void Server::Loop::run() {
     std::vector<pollfd> polled = poll_set();
     if (poll(polled.data(), polled.size(), -1) < 0) continue;  // EINTR, ENOMEM: once more
     serve(polled);
-    deliver_ends();
+    deliver_mail();
     if ((polled[1].revents & POLLIN) != 0) accept_one();
   }
-  deliver_ends();
+  workers_.stop();
+  deliver_mail();
   flush();
 }
 
@@ -117,12 +119,14 @@ void Server::Loop::serve(const std::vector<pollfd>& polled) {
   }
 }
 
-void Server::Loop::deliver_ends() {
-  for (const auto& [id, end] : mailbox_->take()) {
-    auto found = connections_.find(id);
+void Server::Loop::deliver_mail() {
+  for (Mail& mail : mailbox_->take()) {
+    auto found = connections_.find(mail.connection);
     if (found == connections_.end()) continue;
-    found->second.on_end(end);
-    if (!found->second.on_writable()) connections_.erase(found);
+    Connection& connection = found->second;
+    if (!connection.on_mail(std::move(mail)) || !connection.on_writable()) {
+      connections_.erase(found);
+    }
   }
 }
 
@@ -131,7 +135,7 @@ std::optional<Peer> Server::Loop::identify(int socket) {
   socklen_t size = sizeof credentials;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return std::nullopt;
   if (credentials.uid != geteuid() && credentials.uid != 0) return std::nullopt;
-  Peer peer{credentials.uid, credentials.pid, 0};
+  Peer peer{credentials.uid, credentials.pid, 0, credentials.gid};
   if (auto ns = handler_.namespace_of(credentials.pid)) {
     peer.ns_inode = *ns;
     return peer;
@@ -153,7 +157,7 @@ void Server::Loop::accept_one() {
     return;
   }
   uint64_t id = next_id_++;
-  connections_.try_emplace(id, id, std::move(socket), *peer, handler_, mailbox_);
+  connections_.try_emplace(id, id, std::move(socket), *peer, handler_, workers_, mailbox_);
 }
 
 void Server::Loop::flush() {
@@ -178,7 +182,7 @@ Server::~Server() { stop(); }
 void Server::stop() { loop_->stop(); }
 
 Result<std::unique_ptr<Server>> Server::start(int listener, ControlHandler& handler) {
-  auto mailbox = EndMailbox::create();
+  auto mailbox = Mailbox::create();
   if (!mailbox) return mailbox.error();
   auto loop = std::make_unique<Loop>(listener, handler, std::move(*mailbox));
   // Signals of the process are for the thread that owns the guests.

@@ -10,8 +10,10 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 
 #include "control/client.h"
+#include "control/group_wire.h"
 #include "control/native_handler_for_test.h"
 #include "control/runtime_dir.h"
 
@@ -219,6 +221,214 @@ TEST_F(ServerTest, UnknownAndHalfRequestsAreRefused) {
     ASSERT_TRUE(reply) << body;
     EXPECT_FALSE(reply->body["ok"].get<bool>());
   }
+}
+
+// Bytes that are no UTF-8, and numbers at their ends, go there and back.
+TEST_F(ServerTest, GroupRequestsGoThereAndBack) {
+  GroupReply answer;
+  answer.text = std::string("a\0\xff\n", 4);
+  answer.generation = UINT64_MAX;
+  answer.entries = {{"\xfe x", true, 0755, 1, UINT32_MAX, UINT64_MAX}, {"pids.max", false, 0644}};
+  answer.groups = {{1, "/\xfe x", 2, 3, 4, UINT64_MAX, 6, -1, true, {7, 8}}, {}};
+  handler_.on_group = [&](const GroupRequest&) { return answer; };
+  start();
+  Client client = connect();
+  GroupRequest request;
+  request.op = GroupRequest::Op::kSetAttributes;
+  request.hierarchy = 2;
+  request.path = "/\xfe x";
+  request.file = "pids.max";
+  request.text = std::string("\0", 1);
+  request.parents = true;
+  request.pid = 5;
+  request.other = 6;
+  request.inode = UINT64_MAX;
+  request.uid = UINT32_MAX;
+  request.gid = 9;
+  request.mode = 01777;
+  request.generation = UINT64_MAX - 1;
+  request.wait_ms = 1 << 30;
+  auto reply = client.group(request, nullptr);
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->text, answer.text);
+  EXPECT_EQ(reply->generation, answer.generation);
+  ASSERT_EQ(reply->entries.size(), 2u);
+  EXPECT_EQ(reply->entries[0].name, "\xfe x");
+  EXPECT_TRUE(reply->entries[0].is_group);
+  EXPECT_EQ(reply->entries[0].gid, UINT32_MAX);
+  EXPECT_EQ(reply->entries[0].inode, UINT64_MAX);
+  EXPECT_EQ(reply->entries[1].mode, 0644u);
+  ASSERT_EQ(reply->groups.size(), 2u);
+  EXPECT_EQ(reply->groups[0].path, "/\xfe x");
+  EXPECT_EQ(reply->groups[0].memory, UINT64_MAX);
+  EXPECT_EQ(reply->groups[0].pids_max, -1);
+  EXPECT_EQ(reply->groups[0].processes, std::vector<int>({7, 8}));
+
+  ASSERT_EQ(handler_.group_requests.size(), 1u);
+  const GroupRequest& got = handler_.group_requests[0];
+  EXPECT_EQ(got.op, request.op);
+  EXPECT_EQ(got.hierarchy, 2);
+  EXPECT_EQ(got.path, request.path);
+  EXPECT_EQ(got.file, request.file);
+  EXPECT_EQ(got.text, request.text);
+  EXPECT_TRUE(got.parents);
+  EXPECT_EQ(got.pid, 5);
+  EXPECT_EQ(got.other, 6);
+  EXPECT_EQ(got.inode, UINT64_MAX);
+  EXPECT_EQ(got.uid, UINT32_MAX);
+  EXPECT_EQ(got.gid, 9u);
+  EXPECT_EQ(got.mode, 01777u);
+  EXPECT_EQ(got.generation, UINT64_MAX - 1);
+  EXPECT_EQ(got.wait_ms, 1000);
+  EXPECT_EQ(handler_.last_peer.uid, getuid());
+  EXPECT_EQ(handler_.last_peer.gid, getgid());
+}
+
+TEST_F(ServerTest, GroupErrorsSayWhatIsMissing) {
+  handler_.on_group = [](const GroupRequest& request) -> Result<GroupReply> {
+    return Errno{request.pid == 0 ? ENOENT : ESRCH};
+  };
+  start();
+  Client client = connect();
+  Refusal refusal;
+  GroupRequest request;
+  EXPECT_FALSE(client.group(request, &refusal));
+  EXPECT_EQ(refusal.error, ENOENT);
+  EXPECT_EQ(refusal.what, "group");
+  request.pid = 4;
+  EXPECT_FALSE(client.group(request, &refusal));
+  EXPECT_EQ(refusal.error, ESRCH);
+  EXPECT_EQ(refusal.what, "task");
+  request.path = std::string("/a\0b", 4);
+  EXPECT_FALSE(client.group(request, &refusal));
+  EXPECT_EQ(refusal.error, EINVAL);
+}
+
+TEST_F(ServerTest, AGuestMountsNothingAndMovesTasksDownOnly) {
+  handler_.peer_namespace = 5002;
+  handler_.on_group = [](const GroupRequest&) { return GroupReply(); };
+  start();
+  Client client = connect();
+  Refusal refusal;
+  GroupRequest request;
+  for (GroupRequest::Op op : {GroupRequest::Op::kMount, GroupRequest::Op::kUnmount}) {
+    request.op = op;
+    EXPECT_FALSE(client.group(request, &refusal));
+    EXPECT_EQ(refusal.error, EPERM);
+    EXPECT_EQ(refusal.what, "mount");
+  }
+  request.op = GroupRequest::Op::kMoveNamespace;
+  for (uint64_t outside : {5001, 1}) {
+    request.inode = outside;
+    EXPECT_FALSE(client.group(request, &refusal));
+    EXPECT_EQ(refusal.error, ESRCH);
+    EXPECT_EQ(refusal.what, "namespace");
+  }
+  EXPECT_EQ(handler_.group_requests.size(), 0u);
+  request.inode = 5002;
+  EXPECT_TRUE(client.group(request, &refusal));
+  EXPECT_EQ(handler_.last_peer.ns_inode, 5002u);
+}
+
+TEST_F(ServerTest, ALongGroupRequestKeepsNobodyElse) {
+  std::promise<void> begun, let_go;
+  handler_.on_group = [&](const GroupRequest& request) {
+    if (request.op == GroupRequest::Op::kWait) {
+      begun.set_value();
+      let_go.get_future().wait();
+    }
+    return GroupReply();
+  };
+  start();
+  Client slow = connect(), other = connect();
+  auto waiting = std::async(std::launch::async, [&] {
+    GroupRequest request;
+    request.op = GroupRequest::Op::kWait;
+    return slow.group(request, nullptr).ok();
+  });
+  begun.get_future().wait();
+  EXPECT_TRUE(other.info(nullptr));
+  EXPECT_TRUE(other.group({}, nullptr));
+  let_go.set_value();
+  EXPECT_TRUE(waiting.get());
+  EXPECT_TRUE(slow.info(nullptr));
+}
+
+// Who does not wait for a reply before the next request gets the replies in order.
+TEST_F(ServerTest, RepliesKeepTheirOrder) {
+  handler_.on_group = [](const GroupRequest& request) {
+    GroupReply reply;
+    reply.text = request.path;
+    return reply;
+  };
+  start();
+  auto raw = connect_socket(socket_.path());
+  ASSERT_TRUE(raw);
+  std::string bytes;
+  for (int i = 0; i < 20; ++i) {
+    GroupRequest request;
+    request.path = std::to_string(i);
+    GroupMessage message = encode_group_request(request);
+    bytes += encode_message(message.body, message.blob);
+    bytes += encode_message({{"op", "kill"}, {"nr", 1}, {"signal", i}});
+  }
+  ASSERT_TRUE(send_all(raw->get(), bytes));
+  MessageReader reader(kMaxReply);
+  for (int i = 0; i < 20; ++i) {
+    auto group = receive_message(raw->get(), reader);
+    ASSERT_TRUE(group);
+    auto decoded = decode_group_reply(group->body, group->blob);
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(decoded->text, std::to_string(i));
+    auto killed = receive_message(raw->get(), reader);
+    ASSERT_TRUE(killed);
+    EXPECT_FALSE(killed->body.contains("sizes"));
+  }
+}
+
+TEST_F(ServerTest, AClientThatLeavesDoesNotDisturbItsRequest) {
+  std::promise<void> begun, let_go;
+  std::atomic<bool> finished = false;
+  handler_.on_group = [&](const GroupRequest&) {
+    begun.set_value();
+    let_go.get_future().wait();
+    finished = true;
+    return GroupReply();
+  };
+  start();
+  {
+    auto raw = connect_socket(socket_.path());
+    ASSERT_TRUE(raw);
+    GroupMessage message = encode_group_request({});
+    ASSERT_TRUE(send_all(raw->get(), encode_message(message.body, message.blob)));
+    begun.get_future().wait();
+  }
+  Client client = connect();
+  EXPECT_TRUE(client.info(nullptr));
+  let_go.set_value();
+  server_->stop();
+  EXPECT_TRUE(finished);
+}
+
+TEST_F(ServerTest, HalfGroupRequestsAreRefused) {
+  start();
+  auto raw = connect_socket(socket_.path());
+  ASSERT_TRUE(raw);
+  MessageReader reader(kMaxReply);
+  GroupMessage good = encode_group_request({});
+  std::vector<nlohmann::json> bodies(5, good.body);
+  bodies[0]["do"] = "dance";
+  bodies[1].erase("sizes");
+  bodies[2]["sizes"] = {1, 0, 0};
+  bodies[3]["sizes"] = {0, 0};
+  bodies[4]["pid"] = "x";
+  for (const nlohmann::json& body : bodies) {
+    ASSERT_TRUE(send_all(raw->get(), encode_message(body, good.blob)));
+    auto reply = receive_message(raw->get(), reader);
+    ASSERT_TRUE(reply) << body;
+    EXPECT_FALSE(reply->body["ok"].get<bool>()) << body;
+  }
+  EXPECT_EQ(handler_.group_requests.size(), 0u);
 }
 
 TEST_F(ServerTest, ManyClientsAtOnce) {

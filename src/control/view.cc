@@ -124,7 +124,9 @@ nlohmann::json to_json(const ContainerInfo& info) {
                           {"init", ns.init_level0},
                           {"tasks", ns.nr_tasks},
                           {"by_guest", ns.by_guest},
-                          {"name", ns.name}});
+                          {"name", ns.name},
+                          {"last_nr", ns.last_nr},
+                          {"pid_max", ns.pid_max}});
   }
   return {{"name", info.name},
           {"backend", info.backend},
@@ -166,6 +168,8 @@ Result<ContainerInfo> container_from_json(const nlohmann::json& json) try {
     item.at("tasks").get_to(ns.nr_tasks);
     item.at("by_guest").get_to(ns.by_guest);
     item.at("name").get_to(ns.name);
+    item.at("last_nr").get_to(ns.last_nr);
+    item.at("pid_max").get_to(ns.pid_max);
   }
   return info;
 } catch (const nlohmann::json::exception&) {

@@ -113,6 +113,7 @@ class TaskImpl final : public Task {
   std::atomic<NamespaceImpl*> ns_for_children;  // holds a reference
   std::atomic<bool> running{true};
   std::atomic<void*> embedder{nullptr};
+  Membership groups;  // guarded by others, see there
   // Guarded.
   Link<TaskImpl> thread_link{this};  // linked: the engine holds a reference
 

@@ -65,4 +65,6 @@ void* Task::data() const { return impl(this)->embedder.load(std::memory_order_ac
 
 void Task::set_data(void* data) { impl(this)->embedder.store(data, std::memory_order_release); }
 
+Membership& Task::membership() const { return impl(const_cast<Task*>(this))->groups; }
+
 }  // namespace warren

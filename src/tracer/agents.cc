@@ -262,6 +262,14 @@ void Agents::parent_changed(ThreadGroup& process) {
   }
 }
 
+void Agents::numbers_changed(ThreadGroup& process) {
+  if (!has_flag(process, ProcessFlag::kAgentMapped)) return;
+  const std::lock_guard lock(mutex_);
+  for (const Ref<Task>& thread : process.threads()) {
+    if (thread->alive()) withdraw_all(*thread);
+  }
+}
+
 void Agents::exec(Task& task) {
   if (!image_) return;
   ThreadGroup& process = task.group();
@@ -280,7 +288,8 @@ void Agents::ask_paths() {
 
 void* Agents::inherited_flags(const ThreadGroup& parent, bool shares_memory) {
   auto bits = reinterpret_cast<std::uintptr_t>(parent.data());
-  bits &= ~(kCounterMask << kVforksShift);
+  bits &= ~(kCounterMask << kVforksShift | static_cast<std::uintptr_t>(ProcessFlag::kLeaderEnded) |
+            static_cast<std::uintptr_t>(ProcessFlag::kHadThreads));
   const auto shared = static_cast<std::uintptr_t>(ProcessFlag::kMemoryShared);
   return reinterpret_cast<void*>(shares_memory ? bits | shared : bits & ~shared);
 }

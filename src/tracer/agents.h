@@ -42,6 +42,7 @@ class Agents {
   void share_memory(Task& task, bool for_vfork);
   void vfork_ended(ThreadGroup& parent, ThreadGroup* child);
   void parent_changed(ThreadGroup& process);
+  void numbers_changed(ThreadGroup& process);  // it moved, and stands still
   // It execs, unless the call fails.
   void exec(Task& task);
   // A symbolic link into /proc was made: texts of paths say nothing any more.

@@ -3,11 +3,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cassert>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
 
 #include "tracer/backend.h"
+#include "tracer/group_service.h"
 #include "tracer/process_flags.h"
 #include "tracer/seccomp_filter.h"
 #include "tracer/syscall_table.h"
@@ -30,6 +32,7 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   if (!ns) return ns.error();
   std::unique_ptr<Container> container(
       new Container(std::move(*kernel), std::move(*ns), name, front));
+  if (auto groups = container->runtime_.start_groups(); !groups) return groups.error();
   Agents& agents = container->runtime_.agents();
   if (agent) {
     // Who did not ask for it by name is served without.
@@ -48,6 +51,7 @@ Container::Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const
       front_(front),
       started_(std::time(nullptr)) {
   runtime_.set_tracer(tracer_);
+  tracer_.set_freeze_observer([this](Task& task) { runtime_.groups().task_frozen(task); });
 }
 
 Container::~Container() = default;
@@ -64,8 +68,19 @@ Result<Ref<Pid>> Container::host_pid(pid_t nr) {
   return nameless_;
 }
 
+// One group in the hierarchies of `groups`, the root in all others.
+Result<void> Container::enter_groups(Task& task, std::span<const GroupRef> groups) {
+  Groups& all = runtime_.groups();
+  if (auto r = all.adopt(task, groups.empty() ? nullptr : groups[0].get()); !r) return r;
+  const Ref<Task> one[] = {Ref<Task>(task)};
+  for (std::size_t i = 1; i < groups.size(); ++i) {
+    if (auto r = all.move(*groups[i], one); !r) return r;
+  }
+  return {};
+}
+
 Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns, bool init,
-                                   std::string* failed_step) {
+                                   std::span<const GroupRef> groups, std::string* failed_step) {
   *failed_step = "fork";
   auto start = GuestStart::begin(program, filter_, init);
   if (!start) return start.error();
@@ -87,18 +102,23 @@ Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns
     args.sid = std::move(*session);
   }
   *failed_step = "namespace";
+  // A zombie of that number which the host has forgotten already.
+  if (const Ref<Task> old = runtime_.task_of(pid)) tracer_.reap(old->group());
   auto task = runtime_.kernel().adopt(ns, args);
   if (!task) return give_up(task.error());
+  *failed_step = "group";
+  if (auto r = enter_groups(**task, groups); !r) {
+    tracer_.abandon(**task);
+    return give_up(r.error());
+  }
   const auto take_back = [&](Errno error) {
     ::kill(pid, SIGKILL);
     return error;  // its death is reported to the tracer, or it is a plain child
   };
   *failed_step = "ptrace";
   if (auto r = tracer_.attach(pid, *task); !r) {
-    (void)give_up(r.error());
-    runtime_.kernel().exit_task(**task, SIGKILL);
-    runtime_.kernel().reap((*task)->group());
-    return r.error();
+    tracer_.abandon(**task);
+    return give_up(r.error());
   }
   // Landlock's domains are inherited, not joined: who comes from outside is in none.
   if (!init) set_flag((*task)->group(), ProcessFlag::kNoAgent);
@@ -109,12 +129,25 @@ Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns
   // A notifier whose guests have all gone serves no more.
   notifiers_.remove_if([](const Notifier& notifier) { return notifier.idle(); });
   notifiers_.emplace_back(runtime_, std::move(*listener));
+  // It came into groups that are frozen: it waits for its exec until they thaw.
+  tracer_.interrupt_if_frozen(**task);
   return start;
 }
 
-std::optional<Container::StartError> Container::start(const GuestProgram& program) {
+std::optional<Container::StartError> Container::start(const GuestProgram& program,
+                                                      const GroupOptions& options) {
+  Groups& groups = runtime_.groups();
+  const GroupCaller caller{.uid = getuid(), .gid = getgid()};
+  const GroupRef root = groups.default_root();
+  auto group = make_groups(groups, *root, options.path, {.uid = caller.uid, .gid = caller.gid});
+  if (!group) return StartError{"--group: " + options.path, group.error_code()};
+  for (const auto& [file, value] : options.settings) {
+    if (auto r = groups.write(**group, file, value, caller); !r) {
+      return StartError{"--set: " + file + "=" + value, r.error_code()};
+    }
+  }
   std::string step;
-  auto start = join(program, *ns_, true, &step);
+  auto start = join(program, *ns_, true, {&*group, 1}, &step);
   if (!start) return StartError{step, start.error_code()};
   init_ = start->pid();
   tracer_.set_exit_observer([this](pid_t tid, int status) { on_child_exit(tid, status); });
@@ -136,6 +169,25 @@ Container::End Container::serve() {
   tracer_.run();
   first_exec_.join();
   return end_;
+}
+
+void Container::close() {
+  runtime_.stop_groups();
+  tracer_.forget_all();
+  // Whatever was charged was given back, by whichever way its task went.
+  assert(runtime_.groups().nr_proxies() == 0);
+}
+
+std::vector<GroupRef> Container::groups_of_init(const PidNamespace& ns) {
+  std::vector<GroupRef> found;
+  const Ref<ThreadGroup> init = ns.init();
+  const Ref<Task> leader = init ? init->leader() : nullptr;
+  if (!leader) return found;
+  for (const GroupRef& root : runtime_.groups().hierarchies()) {
+    GroupRef group = runtime_.groups().group_of(*leader, root->hierarchy());
+    if (group && group->parent()) found.push_back(std::move(group));
+  }
+  return found;
 }
 
 void Container::on_child_exit(pid_t tid, int wait_status) {
@@ -190,6 +242,8 @@ control::ContainerInfo Container::info() {
     shown.init_level0 = ns.init ? ns.init->level0() : 0;
     shown.nr_tasks = ns.nr_tasks;
     shown.by_guest = ns.level > 1;
+    shown.last_nr = ns.ns->last_pid();
+    shown.pid_max = ns.ns->pid_max();
     info.namespaces.push_back(std::move(shown));
   }
   for (const TaskSnapshot& task : all.tasks) {
@@ -238,7 +292,7 @@ Result<control::ExecStarted> Container::exec_on_tracer(
   program.replace_stdio = true;
   for (std::size_t i = 0; i < 3; ++i) program.stdio[i] = request.stdio[i].get();
   std::string step;
-  auto start = join(program, *ns, false, &step);
+  auto start = join(program, *ns, false, groups_of_init(*ns), &step);
   if (!start) return start.error();
   const pid_t pid = start->pid();
   const Ref<Task> task = runtime_.task_of(pid);
@@ -258,6 +312,14 @@ Result<void> Container::signal_exec(std::uint64_t id, int signal) {
     }
     return Errno{ESRCH};
   });
+}
+
+Result<control::GroupReply> Container::group(const control::Peer& peer,
+                                             const control::GroupRequest& request) {
+  const GroupService::NamespaceLookup lookup = [this](std::uint64_t inode) {
+    return namespace_by_inode(inode);
+  };
+  return GroupService(runtime_, peer, lookup).serve(request);
 }
 
 Result<void> Container::kill(const control::Peer&, const control::KillRequest& request) {

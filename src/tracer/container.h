@@ -10,8 +10,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "control/control_handler.h"
@@ -38,13 +40,21 @@ class Container final : public control::ControlHandler {
     std::string what;
     int error;
   };
-  std::optional<StartError> start(const GuestProgram& program);
+  // The group of the default hierarchy that it starts in, made if it is not there, and what is
+  // written to that group's files before.
+  struct GroupOptions {
+    std::string path;
+    std::vector<std::pair<std::string, std::string>> settings;
+  };
+  std::optional<StartError> start(const GuestProgram& program, const GroupOptions& groups);
   // Serves until the container is empty. The wait status of process 1, or the errno of its execve.
   struct End {
     int wait_status = 0;
     int exec_error = 0;
   };
   End serve();
+  // After serve(), and when nobody calls any more: unmounts what is mounted of its groups.
+  void close();
   // Kills everything. Any thread.
   void kill_all();
   Stats& stats() { return runtime_.stats(); }
@@ -56,6 +66,8 @@ class Container final : public control::ControlHandler {
                                     std::function<void(control::ExecEnd)> on_exit) override;
   Result<void> signal_exec(std::uint64_t id, int signal) override;
   Result<void> kill(const control::Peer& peer, const control::KillRequest& request) override;
+  Result<control::GroupReply> group(const control::Peer& peer,
+                                    const control::GroupRequest& request) override;
 
  private:
   Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
@@ -70,8 +82,12 @@ class Container final : public control::ControlHandler {
 
   Result<Ref<Pid>> host_pid(pid_t nr);
   // Tracer thread: forks, attaches, filters, serves, lets it exec.
+  // `groups`: at most one of each hierarchy.
   Result<GuestStart> join(const GuestProgram& program, PidNamespace& ns, bool init,
-                          std::string* failed_step);
+                          std::span<const GroupRef> groups, std::string* failed_step);
+  Result<void> enter_groups(Task& task, std::span<const GroupRef> groups);
+  // Where it is in a hierarchy's root, that is left out.
+  std::vector<GroupRef> groups_of_init(const PidNamespace& ns);
   Result<control::ExecStarted> exec_on_tracer(control::ExecRequest& request,
                                               std::function<void(control::ExecEnd)> on_exit);
   Ref<PidNamespace> namespace_by_inode(std::uint64_t inode);

@@ -29,6 +29,7 @@ void Tracer::on_death(pid_t tid, int status) {
     if (task) {
       forks_.child_died(tid);
     } else {
+      if (runtime_.group_host().take_agent(tid)) return;
       // A child killed before its first stop; its parent's call may yet tell its number.
       if (forks_.any_in_flight()) early_deaths_[tid] = status;
       return;
@@ -39,9 +40,14 @@ void Tracer::on_death(pid_t tid, int status) {
 
   const Ref<ThreadGroup> group(task->group());
   const bool child_of_supervisor = group->parent() == nullptr;
+  const bool leader = task->is_leader();
+  leave_groups(*task);
   const ExitResult result = runtime_.kernel().exit_task(*task, status);
+  // A process's first thread stays in its groups until it is reaped.
+  if (!leader) release_groups(*task);
+  // The zombie of an orphan that the host has handed to the supervisor ends a second time.
+  if (result.group_dead || group->state() == GroupState::kZombie) reap_if_gone(*group);
   if (result.group_dead) {
-    reap_if_gone(*group);
     if (child_of_supervisor && exit_observer_)
       exit_observer_(group->level0(), group->exit_status());
   }
@@ -50,6 +56,21 @@ void Tracer::on_death(pid_t tid, int status) {
     if (child->state() == GroupState::kZombie) reap_if_gone(*child);
   }
   for (const Ref<PidNamespace>& ns : result.dying) zap(ns);
+}
+
+void Tracer::abandon(Task& task) {
+  const Ref<ThreadGroup> group(task.group());
+  leave_groups(task);
+  runtime_.kernel().exit_task(task, SIGKILL);
+  reap(*group);
+}
+
+void Tracer::forget_all() {
+  forks_.drop_all();
+  for (const TaskSnapshot& task : runtime_.kernel().snapshot().tasks) {
+    const Ref<Task> zombie = runtime_.task_of(task.numbers[0]);
+    if (zombie) reap(zombie->group());
+  }
 }
 
 void Tracer::end_calls(Tracee& tracee) {
@@ -70,11 +91,46 @@ void Tracer::reap_if_gone(ThreadGroup& group) {
   // as well, and whoever inherits the zombie on the host never knew it.
   const bool unseen = parent && !parent->ns()->alive();
   if (unseen) {
-    runtime_.kernel().reap(group);
+    reap(group);
   } else if (gone(group.level0())) {
     runtime_.remember_reaped(group);
-    runtime_.kernel().reap(group);
+    reap(group);
   }
+}
+
+void Tracer::reap(ThreadGroup& group) {
+  if (group.state() != GroupState::kZombie) return;
+  const Ref<Task> leader = group.leader();
+  runtime_.kernel().reap(group);
+  release_groups(*leader);
+}
+
+// Three reads of a clock; only what a thread of several used must be read from its files.
+void Tracer::note_times(pid_t tid) {
+  const Tracee* const tracee = find(tid);
+  if (!tracee || !tracee->task || !tracee->task->alive()) return;
+  runtime_.group_host().ended(*tracee->task, TracerGroupHost::read_cpu_time(tid, *tracee->task));
+}
+
+// What a fork, or a program from outside, was charged is given back: one lock at the death, one at
+// the end of the zombie, and what the subsystems do there.
+void Tracer::leave_groups(Task& task) {
+  forget_freeze(task);
+  runtime_.groups().exit(task);
+}
+
+void Tracer::release_groups(Task& task) {
+  runtime_.groups().release(task);
+  runtime_.group_host().forget(task);
+}
+
+// All threads but the one that execs end with it, unseen as far as they were not waited for.
+void Tracer::exec_by_thread(Task& task) {
+  std::vector<Ref<Task>> others = task.group().threads();
+  std::erase_if(others, [&](const Ref<Task>& other) { return other == &task; });
+  for (const Ref<Task>& other : others) leave_groups(*other);
+  runtime_.kernel().exec(task);
+  for (const Ref<Task>& other : others) release_groups(*other);
 }
 
 void Tracer::reap_children_gone(ThreadGroup& group) {

@@ -93,6 +93,25 @@ Result<UniqueFd> EngineView::namespace_fd(int host_tid, bool for_children) const
   return runtime_.namespace_files().open(ns);
 }
 
+std::string EngineView::cgroup_of(int host_tid) const {
+  const Ref<Task> task = runtime_.task_of(host_tid);
+  // One that is gone from here is about to be so on the host; until then it shows nothing.
+  return task ? runtime_.groups().proc_cgroup(*task) : std::string();
+}
+
+std::string EngineView::cgroups() const { return runtime_.groups().proc_cgroups(); }
+
+std::vector<procfs::ShownMount> EngineView::group_mounts() const {
+  std::vector<procfs::ShownMount> shown;
+  GroupMounts* const mounts = runtime_.made_group_mounts();
+  if (!mounts) return shown;
+  for (GroupMount& mount : mounts->list()) {
+    shown.push_back({mount.device, std::move(mount.dir), std::move(mount.source),
+                     std::move(mount.type), std::move(mount.options)});
+  }
+  return shown;
+}
+
 std::string EngineView::warren_json() const {
   return "{\"container\":\"" + runtime_.name() + "\",\"level\":" + std::to_string(ns_->level()) +
          ",\"nr\":" + std::to_string(task_.group().vnr()) + "}\n";

@@ -25,6 +25,9 @@ class EngineView final : public procfs::ProcView {
   int pid_max() const override;
   bool may_set_sysctl() const override;
   Result<UniqueFd> namespace_fd(int host_tid, bool for_children) const override;
+  std::string cgroup_of(int host_tid) const override;
+  std::string cgroups() const override;
+  std::vector<procfs::ShownMount> group_mounts() const override;
   std::string warren_json() const override;
 
   const Ref<PidNamespace>& ns() const { return ns_; }

@@ -8,6 +8,7 @@
 
 #include "tracer/process_flags.h"
 #include "tracer/runtime.h"
+#include "tracer/tracer.h"
 
 #ifndef CLONE_CLEAR_SIGHAND
 #define CLONE_CLEAR_SIGHAND 0x100000000ULL
@@ -23,11 +24,25 @@ constexpr int kKeyArgument = 5;
 // The kernel's ERESTARTNOINTR: the call was interrupted and will be made again, whatever happens.
 constexpr long kRestartNoIntr = 513;
 
+// Namespaces that a subsystem may stand for.
+constexpr std::uint64_t kNamespaces = CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWIPC |
+                                      CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWCGROUP;
+
 // Flags that never reach the host's kernel: what they ask for is warren's to give.
-constexpr std::uint64_t kStripped = CLONE_NEWPID | CLONE_UNTRACED | CLONE_PTRACE |
+constexpr std::uint64_t kStripped = CLONE_NEWPID | CLONE_NEWUTS | CLONE_UNTRACED | CLONE_PTRACE |
                                     CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND;
 
 }  // namespace
+
+Result<void> begin_own_groups(Groups& groups, Task& task, std::uint64_t clone_flags) {
+  const Subsystem* pid = groups.find_subsystem("pid");
+  const bool apart = pid != nullptr && groups.root_of(*pid)->hierarchy().id() != 0;
+  if (!apart) clone_flags &= ~static_cast<std::uint64_t>(CLONE_NEWPID);
+  if ((clone_flags & kNamespaces) == 0) return {};
+  const std::vector<Nr> numbers = task.numbers();
+  return groups.unshare(task, clone_flags,
+                        std::to_string(numbers.size() > 1 ? numbers[1] : task.level0()));
+}
 
 Result<ForkReservation> Forks::reserve(const Tracee& parent, const ForkRequest& request) {
   if (const auto it = kept_.find(parent.tid); it != kept_.end()) {
@@ -54,6 +69,10 @@ long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registe
                   arch::Registers* call, std::uint64_t* key) {
   auto reservation = reserve(parent, request);
   if (!reservation) return -reservation.error_code();
+  // One lock, one reference, and the subsystems that limit forks: those of the groups that the
+  // parent is in, whatever the number of groups.
+  auto membership = runtime_.groups().begin_fork(*parent.task);
+  if (!membership) return -membership.error_code();
 
   call->set_syscall(SYS_clone);
   const std::uint64_t flags = (request.flags & ~kStripped) | CLONE_PTRACE;
@@ -67,12 +86,15 @@ long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registe
 
   if (request.flags & CLONE_THREAD) {
     runtime_.agents().more_threads(*parent.task);
+    if (!has_flag(parent.task->group(), ProcessFlag::kHadThreads)) {
+      set_flag(parent.task->group(), ProcessFlag::kHadThreads);
+    }
   } else if (request.flags & CLONE_VM) {
     // A vfork's child gives the memory back.
     runtime_.agents().share_memory(*parent.task, (request.flags & CLONE_VFORK) != 0);
   }
   const Nr result = reservation->nr_in(*parent.task->ns());
-  InFlight fork{.reservation = std::move(*reservation)};
+  InFlight fork{.reservation = std::move(*reservation), .membership = std::move(*membership)};
   fork.result = result;
   fork.parent = parent.task;
   fork.parent_tid = parent.tid;
@@ -94,16 +116,36 @@ void Forks::publish(InFlight& fork, pid_t child_tid) {
   }
   if (!fork.reservation.ns().alive()) {
     fork.reservation.cancel();
+    fork.membership = {};
     return;
   }
+  // A zombie of that number which the host has forgotten; the engine would reap it, and its groups
+  // would not hear of that. One lookup without a lock.
+  if (const Ref<Task> old = runtime_.task_of(child_tid)) runtime_.tracer().reap(old->group());
   child.task = runtime_.kernel().publish_fork(std::move(fork.reservation), child_tid);
   child.is_init = child.task->group().is_init();
   if (!(child.request.flags & CLONE_THREAD)) {
     const bool shares_memory = (child.request.flags & CLONE_VM) != 0;
     child.task->group().set_data(Agents::inherited_flags(fork.parent->group(), shares_memory));
-    if (child.request.flags & CLONE_VFORK) fork.vforked = Ref<ThreadGroup>(child.task->group());
+    if (child.request.flags & CLONE_VFORK) {
+      fork.vforked = Ref<ThreadGroup>(child.task->group());
+      child.vforker = fork.parent;
+    }
   }
+  enter_groups(fork);
   runtime_.stats().forks.fetch_add(1, std::memory_order_relaxed);
+}
+
+// The child cannot run yet: it is at, or before, its first stop.
+void Forks::enter_groups(InFlight& fork) {
+  Task& task = *fork.child.task;
+  if (runtime_.group_host().any_confined()) runtime_.group_host().inherit_cpus(*fork.parent, task);
+  // The second and last lock of the groups that a fork takes.
+  runtime_.groups().publish_fork(std::move(fork.membership), task);
+  if ((fork.child.request.flags & kNamespaces) == 0) return;
+  // Without a group of its own (its name is taken too often, a limit on groups) it shares its
+  // parent's.
+  (void)begin_own_groups(runtime_.groups(), task, fork.child.request.flags);
 }
 
 void Forks::end_if_done(std::unordered_map<std::uint64_t, InFlight>::iterator it) {
@@ -141,6 +183,11 @@ bool Forks::child_arrived(std::uint64_t key, pid_t tid, Child* child) {
   if (fork.parent_tid == 0) --orphans_;
   end_if_done(it);
   return true;
+}
+
+bool Forks::waits_for_child(std::uint64_t key) const {
+  const auto it = in_flight_.find(key);
+  return it != in_flight_.end() && it->second.vforked && !it->second.parent_done;
 }
 
 void Forks::child_died(pid_t tid) {

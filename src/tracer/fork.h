@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -12,11 +13,18 @@
 #include "tracer/fork_request.h"
 #include "tracer/syscall_context.h"
 #include "tracer/tracee.h"
+#include "warren/groups.h"
 #include "warren/kernel.h"
 
 namespace warren {
 
 class Runtime;
+
+// The task begins groups of its own (Groups::unshare()), for those of the CLONE_* flags that ask
+// for it: CLONE_NEWPID where "pid" is mounted apart from the default hierarchy, as Linux's ns
+// subsystem had to be; else each pid namespace would leave a directory behind that nobody asked
+// for. Named after the task's number in the container. Errors: as Groups::unshare().
+Result<void> begin_own_groups(Groups& groups, Task& task, std::uint64_t clone_flags);
 
 // Forks whose child, parent, or both have not been heard of yet. Tracer thread only.
 //
@@ -34,6 +42,7 @@ class Forks {
     arch::Registers guest;  // the parent's registers at the call
     unsigned options = 0;   // the parent's PTRACE_O_*, which it inherits
     bool is_init = false;   // of a namespace
+    Ref<Task> vforker;      // the parent, if it waits for the child to exec or end
   };
 
   // At the entry stop: reserves numbers and rewrites the call. Returns 0 and the key, or -errno.
@@ -54,12 +63,22 @@ class Forks {
   bool has_orphans() const { return orphans_ > 0; }
   // No unknown child is about to come: forks of dead parents are given up.
   void drop_orphans();
+  // Whether the parent of this fork waits for its child to exec or end (vfork(2)), as far as is
+  // known.
+  bool waits_for_child(std::uint64_t key) const;
+  // Nobody is left who could be a parent or a child.
+  void drop_all() {
+    in_flight_.clear();
+    kept_.clear();
+    orphans_ = 0;
+  }
   // Whether a child is still to come.
   bool any_in_flight() const { return !in_flight_.empty(); }
 
  private:
   struct InFlight {
     ForkReservation reservation;
+    ForkMembership membership;
     Child child;
     Ref<Task> parent;
     pid_t parent_tid = 0;
@@ -75,11 +94,13 @@ class Forks {
   // now tries again.
   Result<ForkReservation> reserve(const Tracee& parent, const ForkRequest& request);
   void publish(InFlight& fork, pid_t child_tid);
+  void enter_groups(InFlight& fork);
   void end_if_done(std::unordered_map<std::uint64_t, InFlight>::iterator it);
 
   Runtime& runtime_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;
   // Reservations of calls that a signal interrupted and the kernel is about to restart, by parent.
+  // What the groups were charged for it is given back meanwhile, as on Linux.
   struct Kept {
     ForkReservation reservation;
     std::uint64_t flags;

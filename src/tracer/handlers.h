@@ -43,6 +43,13 @@ void sys_pidfd_getfd(SyscallContext&);
 void sys_unshare(SyscallContext&);
 void sys_setns(SyscallContext&);
 void sys_ioctl_namespace(SyscallContext&);
+// Calls that task groups have a say in (sys_group.cc).
+void sys_setaffinity(SyscallContext&);
+void sys_uname(SyscallContext&);
+void sys_sethostname(SyscallContext&);
+void sys_setdomainname(SyscallContext&);
+void sys_mount(SyscallContext&);
+void sys_umount(SyscallContext&);
 // Calls that name a task by number (sys_pid_args.cc).
 void sys_pid_arg0(SyscallContext&);
 void sys_priority(SyscallContext&);

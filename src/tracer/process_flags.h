@@ -31,6 +31,10 @@ enum class ProcessFlag : std::uintptr_t {
   // No agent is ever to be mapped into it or its children: its calls pass a seccomp filter of its
   // own, which might not let it, or it is outside the container's Landlock domain.
   kNoAgent = 256,
+  // Its first thread has called exit(2) while others go on.
+  kLeaderEnded = 512,
+  // Has made a second thread at some time: its clocks are not those of its first thread alone.
+  kHadThreads = 1024,
 };
 
 // Numbers beside the flags.

@@ -1,9 +1,55 @@
 #include "tracer/runtime.h"
 
+#include <unistd.h>
+
 namespace warren {
 
 Runtime::Runtime(std::unique_ptr<Kernel> kernel, std::string name)
     : kernel_(std::move(kernel)), name_(std::move(name)), agents_(*this), reaped_(kReapedSlots) {}
+
+Result<void> Runtime::start_groups() {
+  group_host_ = std::make_unique<TracerGroupHost>(*this);
+  auto groups = Groups::create(*kernel_, *group_host_);
+  if (!groups) return groups.error();
+  groups_ = std::move(*groups);
+  // Guests are the user's; what they may change is the user's to change.
+  const GroupRef root = groups_->default_root();
+  return groups_->set_attributes(*root, {}, {.uid = getuid(), .gid = getgid()});
+}
+
+Result<GroupMounts*> Runtime::group_mounts() {
+  const std::lock_guard lock(mounts_mutex_);
+  if (!mounts_) {
+    auto made = GroupMounts::create(*groups_, [this](pid_t host, uid_t uid, gid_t gid) {
+      return group_caller(host, uid, gid);
+    });
+    if (!made) return made.error();
+    mounts_ = std::move(*made);
+  }
+  return mounts_.get();
+}
+
+GroupMounts* Runtime::made_group_mounts() {
+  const std::lock_guard lock(mounts_mutex_);
+  return mounts_.get();
+}
+
+void Runtime::stop_groups() {
+  std::unique_ptr<GroupMounts> mounts;
+  {
+    const std::lock_guard lock(mounts_mutex_);
+    mounts = std::move(mounts_);
+  }
+  mounts.reset();
+  group_host_->stop();
+}
+
+GroupCaller Runtime::group_caller(pid_t host, uid_t uid, gid_t gid) const {
+  GroupCaller caller{.uid = uid, .gid = gid};
+  caller.task = task_of(host);
+  if (caller.task) caller.ns = caller.task->ns();
+  return caller;
+}
 
 Ref<Task> Runtime::task_of(pid_t host) const { return kernel_->find_task(kernel_->root(), host); }
 

@@ -12,9 +12,13 @@
 #include <string>
 #include <vector>
 
+#include "groupfs/group_mounts.h"
 #include "tracer/agents.h"
+#include "tracer/moved_children.h"
+#include "tracer/group_host.h"
 #include "tracer/namespace_files.h"
 #include "tracer/procfs/serve.h"
+#include "warren/groups.h"
 #include "warren/kernel.h"
 
 namespace warren {
@@ -45,6 +49,21 @@ class Runtime {
   void set_tracer(Tracer& tracer) { tracer_ = &tracer; }
   // The back end `inject`.
   Agents& agents() { return agents_; }
+  MovedChildren& moved_children() { return moved_children_; }
+
+  // Before there are guests. Errors: as Groups::create().
+  Result<void> start_groups();
+  Groups& groups() { return *groups_; }
+  TracerGroupHost& group_host() { return *group_host_; }
+  // The mounted hierarchies; made for the first mount. Not from the tracer's thread. Errors: as
+  // GroupMounts::create().
+  Result<GroupMounts*> group_mounts();
+  // Null: nothing was ever mounted.
+  GroupMounts* made_group_mounts();
+  // No mounts any more, and no ticks. The container has ended.
+  void stop_groups();
+  // Who a process of the host is to the groups: a guest sees the numbers of its namespace.
+  GroupCaller group_caller(pid_t host, uid_t uid, gid_t gid) const;
 
   // The task that a host number belongs to; null for outsiders. Lock-free.
   Ref<Task> task_of(pid_t host) const;
@@ -74,11 +93,17 @@ class Runtime {
     Ref<Pid> pid;
   };
 
+  // Ends in the reverse order.
   std::unique_ptr<Kernel> kernel_;
+  std::unique_ptr<TracerGroupHost> group_host_;
+  std::unique_ptr<Groups> groups_;
+  std::mutex mounts_mutex_;
+  std::unique_ptr<GroupMounts> mounts_;  // guarded by mounts_mutex_
   std::string name_;
   Stats stats_;
   Tracer* tracer_ = nullptr;
   Agents agents_;
+  MovedChildren moved_children_;
   NamespaceFiles namespace_files_;
   procfs::Server procfs_;
   mutable std::mutex reaped_mutex_;

@@ -140,12 +140,12 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
   siginfo_t info;
   if (!ptrace_call::get_siginfo(tracee.tid, &info)) {
     // No siginfo in what is not a signal-delivery stop: a group-stop, as seen without an event.
-    ptrace_call::resume(tracee.tid);
+    go_on(tracee);
     return;
   }
   if (signal == SIGSEGV || signal == SIGBUS) {
     if (agent_read_bad_address(tracee.tid, info)) {
-      ptrace_call::resume(tracee.tid);
+      go_on(tracee);
       return;
     }
   }
@@ -155,7 +155,7 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
         runtime_.agents().met_patch(tracee.tid, regs.ip() - 1)) {
       regs.set_ip(regs.ip() - 1);
       ptrace_call::set_registers(tracee.tid, regs);
-      ptrace_call::resume(tracee.tid);
+      go_on(tracee);
       return;
     }
   }
@@ -168,7 +168,8 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     bool known = false;
     const Nr nr = runtime_.to_guest_or_reaped(*ns, info.si_pid, &known);
     if (known) {
-      info.si_pid = nr;
+      const Nr before = runtime_.moved_children().nr_for(tracee.task->group(), info.si_pid);
+      info.si_pid = before != 0 ? before : nr;
     } else {
       deliver = replace_hidden_child(tracee, &info);
     }
@@ -199,12 +200,12 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     deliver = false;
   }
   if (!deliver) {
-    ptrace_call::resume(tracee.tid);
+    go_on(tracee);
     return;
   }
   if (changed) ptrace_call::set_siginfo(tracee.tid, &info);
   restart_notified_call(tracee.tid);
-  ptrace_call::resume(tracee.tid, signal);
+  go_on(tracee, {Resumption::How::kResume, signal});
 }
 
 }  // namespace warren

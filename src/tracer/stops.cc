@@ -48,7 +48,7 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
   if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
   const SyscallEntry* entry = find_syscall(static_cast<int>(regs.syscall()), Way::kPtrace);
   if (!entry) {
-    ptrace_call::resume(tracee.tid);
+    go_on(tracee);
     return;
   }
   SyscallContext context(runtime_, *tracee.task, tracee.tid, regs);
@@ -56,14 +56,14 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
   using Outcome = SyscallContext::Outcome;
   switch (context.outcome()) {
     case Outcome::kRun:
-      ptrace_call::resume(tracee.tid);
+      go_on(tracee);
       break;
     case Outcome::kInject:  // only a notification can; a handler that says so here is wrong
     case Outcome::kAnswer:
       regs.set_syscall(-1);
       regs.set_result(context.outcome() == Outcome::kAnswer ? context.answer_value() : -ENOSYS);
       ptrace_call::set_registers(tracee.tid, regs);
-      ptrace_call::resume(tracee.tid);
+      go_on(tracee);
       break;
     case Outcome::kFork: {
       PendingCall call{.guest = regs};
@@ -73,12 +73,12 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
         regs.set_syscall(-1);
         regs.set_result(error);
         ptrace_call::set_registers(tracee.tid, regs);
-        ptrace_call::resume(tracee.tid);
+        go_on(tracee);
         break;
       }
       ptrace_call::set_registers(tracee.tid, changed);
       tracee.call = std::move(call);
-      ptrace_call::resume_to_exit(tracee.tid);
+      go_on(tracee, {Resumption::How::kToExit});
       break;
     }
     case Outcome::kRunThenFinish: {
@@ -88,11 +88,7 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
       }
       tracee.call =
           PendingCall{.guest = regs, .finish = context.take_finish(), .lazy = context.lazy()};
-      if (context.lazy()) {
-        ptrace_call::resume(tracee.tid);
-      } else {
-        ptrace_call::resume_to_exit(tracee.tid);
-      }
+      go_on(tracee, {context.lazy() ? Resumption::How::kResume : Resumption::How::kToExit});
       break;
     }
   }
@@ -133,6 +129,7 @@ void Tracer::tell_clear_tid(Tracee& tracee, const arch::Registers& regs) {
   const auto address = reinterpret_cast<std::uint64_t>(tracee.task->data());
   if (address == 0 || tracee.task->group().nr_threads() < 2) return;
   tracee.task->set_data(nullptr);
+  tracee.tid_word = address;
   // An address from before an exec is not that of a thread id any more.
   const auto word = RemoteMemory(tracee.tid).read(RemotePtr<Nr>(address));
   if (!word || *word != tracee.task->vnr()) return;
@@ -146,7 +143,7 @@ void Tracer::on_syscall_exit(Tracee& tracee) {
     finish_call(tracee, &regs);
     ptrace_call::set_registers(tracee.tid, regs);
   }
-  ptrace_call::resume(tracee.tid);
+  go_on(tracee);
 }
 
 void Tracer::finish_lazy_call(Tracee& tracee) {
@@ -168,7 +165,7 @@ void Tracer::on_event_stop(Tracee& tracee, int signal) {
   finish_lazy_call(tracee);
   if (is_job_control_stop(signal)) {
     set_flag(tracee.task->group(), ProcessFlag::kGroupStopped);
-    ptrace_call::listen(tracee.tid);
+    go_on(tracee, {Resumption::How::kListen});
     if (stop_observer_ && tracee.task->is_leader() && !tracee.task->group().parent()) {
       stop_observer_(tracee.tid, signal);
     }
@@ -179,7 +176,7 @@ void Tracer::on_event_stop(Tracee& tracee, int signal) {
   }
   update_options(tracee);
   if (tracee.agent) finish_mapping(tracee);
-  ptrace_call::resume(tracee.tid);
+  go_on(tracee);
 }
 
 // SIGKILL wakes a task from any stop but that at its exit event.
@@ -201,6 +198,7 @@ void Tracer::on_unknown(pid_t tid, int status) {
   Tracee& tracee = add(tid, child.task);
   tracee.options = child.options;
   first_stop(tracee, child, regs, WSTOPSIG(status));
+  if (child.vforker && !freezes_.empty()) report_if_still(child.vforker);
 }
 
 void Tracer::first_stop(Tracee& tracee, const Forks::Child& child, arch::Registers regs,
@@ -210,11 +208,8 @@ void Tracer::first_stop(Tracee& tracee, const Forks::Child& child, arch::Registe
     return;
   }
   prepare_child(tracee, child, regs);
-  if (is_job_control_stop(signal)) {
-    ptrace_call::listen(tracee.tid);
-  } else {
-    ptrace_call::resume(tracee.tid);
-  }
+  go_on(tracee,
+        {is_job_control_stop(signal) ? Resumption::How::kListen : Resumption::How::kResume});
 }
 
 // Makes good what was kept from the host's kernel when the parent's call was rewritten.
@@ -225,6 +220,11 @@ void Tracer::prepare_child(Tracee& tracee, const Forks::Child& child, arch::Regi
   ptrace_call::set_registers(tracee.tid, regs);
   if (request.flags & CLONE_CHILD_SETTID) {
     (void)RemoteMemory(tracee.tid).write(RemotePtr<Nr>(request.child_tid), tracee.task->vnr());
+  }
+  if (request.flags & CLONE_CHILD_SETTID) {
+    tracee.tid_word = request.child_tid;
+  } else if (request.flags & CLONE_PARENT_SETTID) {
+    tracee.tid_word = request.parent_tid;
   }
   update_options(tracee);
   if (child.is_init && !(request.flags & CLONE_THREAD)) {
@@ -266,7 +266,8 @@ void Tracer::on_exec(Tracee& leader) {
   const pid_t tgid = leader.tid;
   if (old_tid > 0 && old_tid != tgid) {
     if (Tracee* thread = find(old_tid)) {
-      runtime_.kernel().exec(*thread->task);
+      exec_by_thread(*thread->task);
+      set_flag(thread->task->group(), ProcessFlag::kLeaderEnded, false);
       std::unique_ptr<Tracee> moved = std::move(tracees_[old_tid]);
       tracees_.erase(old_tid);
       moved->tid = tgid;
@@ -277,8 +278,9 @@ void Tracer::on_exec(Tracee& leader) {
   } else {
     runtime_.kernel().exec(*leader.task);
   }
-  update_options(*tracees_[tgid]);
-  ptrace_call::resume(tgid);
+  Tracee& now = *tracees_[tgid];
+  update_options(now);
+  go_on(now);
 }
 
 void Tracer::on_exit_event(Tracee& tracee) {

@@ -15,6 +15,9 @@ namespace warren {
 void sys_exit(SyscallContext& call) {
   mend_robust_list(call.tid(), call.task().vnr());
   mark_thread_ending(call.task());
+  if (call.task().is_leader() && call.task().group().nr_threads() > 1) {
+    call.runtime().tracer().leader_ends(call.task());
+  }
   call.run();
 }
 

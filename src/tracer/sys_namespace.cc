@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "tracer/fork.h"
 #include "tracer/guest_fd.h"
 #include "tracer/handlers.h"
 #include "tracer/runtime.h"
@@ -21,19 +22,35 @@
 
 namespace warren {
 
+namespace {
+
+// Those that are warren's to give.
+constexpr std::uint64_t kOwnNamespaces = CLONE_NEWPID | CLONE_NEWUTS;
+
+// 0, or -errno.
+long unshare_own(Runtime& runtime, Task& task, std::uint64_t flags) {
+  if (flags & CLONE_NEWPID) {
+    if (auto r = runtime.kernel().unshare_pid(task); !r) return -r.error_code();
+  }
+  const auto r = begin_own_groups(runtime.groups(), task, flags);
+  // A pid namespace does without a group of its own; the names are the group's.
+  return r || !(flags & CLONE_NEWUTS) ? 0 : -r.error_code();
+}
+
+}  // namespace
+
 void sys_unshare(SyscallContext& call) {
-  const std::uint64_t others = call.arg(0) & ~static_cast<std::uint64_t>(CLONE_NEWPID);
+  const std::uint64_t flags = call.arg(0);
+  const std::uint64_t others = flags & ~kOwnNamespaces;
   if (others == 0) {
-    const auto r = call.runtime().kernel().unshare_pid(call.task());
-    call.answer(r ? 0 : -r.error_code());
+    call.answer(unshare_own(call.runtime(), call.task(), flags));
     return;
   }
-  // What else is asked for is the host's to give or refuse; the namespace comes only with it.
+  // What else is asked for is the host's to give or refuse; the namespaces come only with it.
   call.set_arg(0, others);
-  call.run_then([](FinishedCall& done) {
+  call.run_then([flags](FinishedCall& done) {
     if (done.result() != 0) return;
-    const auto r = done.runtime().kernel().unshare_pid(done.task());
-    if (!r) done.set_result(-r.error_code());
+    done.set_result(unshare_own(done.runtime(), done.task(), flags));
   });
 }
 

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "tracer/device_check.h"
 #include "tracer/engine_view.h"
 #include "tracer/guest_fd.h"
 #include "tracer/handlers.h"
@@ -70,6 +71,7 @@ bool settled(SyscallContext& call, const procfs::Answer& answer) {
 
 void open_path(SyscallContext& call, int dirfd, std::uint64_t address, int flags, mode_t mode,
                std::uint64_t resolve) {
+  if (!may_open_device(call, dirfd, address, flags, resolve)) return call.answer(-EPERM);
   PathArgument argument;
   if (!argument.suspicious(call, address)) return call.run();
   const EngineView view(call.runtime(), call.task());
@@ -273,9 +275,21 @@ void change_path(SyscallContext& call, int dirfd, std::uint64_t address) {
 
 }  // namespace
 
-void sys_change_path(SyscallContext& call) { change_path(call, AT_FDCWD, call.arg(0)); }
+void sys_change_path(SyscallContext& call) {
+  if (call.nr() == SYS_mknod &&
+      !may_make_device(call, static_cast<mode_t>(call.arg(1)), call.arg(2))) {
+    return call.answer(-EPERM);
+  }
+  change_path(call, AT_FDCWD, call.arg(0));
+}
 
-void sys_change_path_at(SyscallContext& call) { change_path(call, call.int_arg(0), call.arg(1)); }
+void sys_change_path_at(SyscallContext& call) {
+  if (call.nr() == SYS_mknodat &&
+      !may_make_device(call, static_cast<mode_t>(call.arg(2)), call.arg(3))) {
+    return call.answer(-EPERM);
+  }
+  change_path(call, call.int_arg(0), call.arg(1));
+}
 
 void sys_watch_path(SyscallContext& call) { change_path(call, AT_FDCWD, call.arg(1)); }
 

@@ -26,22 +26,26 @@ Translated translate_wait_pid(SyscallContext& call, int pid, int* host) {
   if (pid == 0 || pid == -1) return Translated::kYes;
   const Ref<PidNamespace> ns = call.task().ns();
   const Ref<Pid> target = call.runtime().kernel().find_pid(*ns, pid > 0 ? pid : -pid);
-  if (!target) return Translated::kNoSuch;
+  if (!target) {
+    *host = pid > 0 ? call.runtime().moved_children().host_of(call.task().group(), pid) : 0;
+    return *host != 0 ? Translated::kYes : Translated::kNoSuch;
+  }
   *host = pid > 0 ? target->level0() : -target->level0();
   return Translated::kYes;
 }
 
 // What the kernel says it has waited for. 0: the guest must not see it.
 Nr note_waited(Runtime& runtime, Task& task, pid_t host) {
+  const Nr known = runtime.moved_children().nr_for(task.group(), host);
   const Ref<ThreadGroup> child = runtime.kernel().find_group(runtime.kernel().root(), host);
   if (child) {
     const Nr nr = child->nr_in(*task.ns());
     runtime.tracer().note_waited(*child);
-    return nr;
+    return known != 0 ? known : nr;
   }
   // The tracer heard of the death, found the zombie gone already, and reaped it before it came
   // here.
-  return runtime.to_guest_or_reaped(*task.ns(), host);
+  return known != 0 ? known : runtime.to_guest_or_reaped(*task.ns(), host);
 }
 
 void finish_wait4(FinishedCall& done) {
@@ -51,7 +55,9 @@ void finish_wait4(FinishedCall& done) {
     // A zombie that the host handed over from a namespace that has ended: gone now, and unseen.
     done.repeat();
   } else {
-    done.set_result(nr);
+    // Whoever asked for one child by a number gets that, which may not be the one that it knows.
+    const auto asked = static_cast<Nr>(done.arg(0));
+    done.set_result(asked > 0 ? asked : nr);
   }
 }
 
@@ -111,7 +117,9 @@ void finish_waitid(FinishedCall& done, std::uint64_t info) {
   if (nr == 0) {
     done.repeat();
   } else if (done.arg(2) != 0) {
-    (void)done.memory().write(RemotePtr<Nr>(info + kSiginfoPid), nr);
+    const bool asked = done.arg(0) == P_PID;
+    (void)done.memory().write(RemotePtr<Nr>(info + kSiginfoPid),
+                              asked ? static_cast<Nr>(done.arg(1)) : nr);
   }
 }
 
@@ -124,7 +132,11 @@ void sys_waitid(SyscallContext& call) {
     const Ref<Pid> target = call.runtime().kernel().find_pid(*call.task().ns(), id);
     // A number that nobody has is ECHILD, but wrong options come first; a host number that cannot
     // be a child of this process lets the kernel decide.
-    const pid_t host = target ? target->level0() : call.tid();
+    pid_t host = target ? target->level0() : 0;
+    if (host == 0 && type == P_PID) {
+      host = call.runtime().moved_children().host_of(call.task().group(), id);
+    }
+    if (host == 0) host = call.tid();
     call.set_arg(1, static_cast<std::uint64_t>(host));
   }
   // Without a place for the siginfo nobody could tell whom it was.

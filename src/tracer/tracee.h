@@ -20,6 +20,17 @@ struct PendingCall {
   std::uint64_t fork = 0;  // key of the fork that the call makes; 0 if it makes none
 };
 
+// How a stopped task is let go.
+struct Resumption {
+  enum class How {
+    kResume,  // it runs
+    kToExit,  // it runs, to stop when the system call that it is in ends
+    kListen,  // it stays in its group-stop, from where SIGCONT wakes it
+  };
+  How how = How::kResume;
+  int signal = 0;  // delivered to it; kResume only
+};
+
 // One traced task. Owned by the tracer and touched by its thread alone.
 struct Tracee {
   pid_t tid = 0;
@@ -29,7 +40,14 @@ struct Tracee {
   bool awaiting_first_stop = false;
   // An init that has reached its end and is kept there until its namespaces are empty.
   bool held_at_exit = false;
+  // In its group-stop: whatever becomes of it, it will stop again first.
+  bool listening = false;
+  // Frozen (freezing.cc): it has stopped, and goes on like this when it is thawed.
+  std::optional<Resumption> held;
   std::optional<PendingCall> call;
+  // Where its number was to be written when it was made, or the kernel was told of it; may be from
+  // before an exec. 0: unknown.
+  std::uint64_t tid_word = 0;
   // The agent is to be mapped at its next event stop, which is under way: the call to be made again
   // after that, where its `syscall` instruction ends, and the agent's descriptor there.
   struct AgentMapping {

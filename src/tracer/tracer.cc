@@ -38,7 +38,9 @@ pid_t tracer_of(pid_t pid) {
 
 }  // namespace
 
-Tracer::Tracer(Runtime& runtime) : runtime_(runtime), waiter_(runtime.stats()), forks_(runtime) {}
+Tracer::Tracer(Runtime& runtime) : runtime_(runtime), waiter_(runtime.stats()), forks_(runtime) {
+  waiter_.set_death_observer([this](pid_t tid) { note_times(tid); });
+}
 
 Tracer::~Tracer() = default;
 
@@ -96,6 +98,8 @@ void Tracer::run() {
 void Tracer::serve() {
   while (true) {
     run_posted();
+    if (!interrupted_.empty()) collect_interrupted();
+    if (!moves_.empty()) advance_moves();
     if (forks_.has_orphans()) look_for_orphans();
     // Whatever just happened, a death or a number that was given back, may have been the last that
     // a dying namespace waited for.
@@ -205,6 +209,7 @@ void Tracer::dispatch(pid_t tid, int status) {
     end_stray(tid);
     return;
   }
+  tracee->listening = false;
   const int signal = WSTOPSIG(status);
   switch (status >> 16) {
     case 0:
@@ -227,7 +232,7 @@ void Tracer::dispatch(pid_t tid, int status) {
       on_exit_event(*tracee);
       break;
     default:
-      ptrace_call::resume(tid);
+      go_on(*tracee);
       break;
   }
 }

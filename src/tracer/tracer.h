@@ -4,15 +4,18 @@
 #include <sys/types.h>
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "tracer/fork.h"
+#include "tracer/move.h"
 #include "tracer/runtime.h"
 #include "tracer/tracee.h"
 #include "tracer/waiter.h"
@@ -24,6 +27,7 @@ namespace warren {
 // it. All members but post() are for that thread alone.
 class Tracer {
  public:
+  // On the thread that will run().
   explicit Tracer(Runtime& runtime);
   ~Tracer();
 
@@ -46,6 +50,33 @@ class Tracer {
   bool map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd);
   // Brings the ptrace options of a process's threads up to date with its flags, at their next stop.
   void refresh_options(ThreadGroup& process);
+  // The host has forgotten the zombie: it is reaped in the engine, and in its groups. Nothing if it
+  // is none.
+  void reap(ThreadGroup& group);
+  // A task that will not be a guest any more, or never became one: all that was told of it is taken
+  // back. Its process must have no other thread.
+  void abandon(Task& task);
+  // The task shall stand still, whatever it does, without its noticing; and go on, when as many
+  // thaws as freezes were asked for. freeze() holds a child that has not run yet before it runs.
+  // Any thread; neither calls the observer before it returns.
+  void freeze(Ref<Task> task);
+  void thaw(Ref<Task> task);
+  // A task that came from outside, and stopped nowhere yet: if it is to stand still, it does so.
+  void interrupt_if_frozen(Task& task);
+  // Nobody is left: forks whose children never came, and zombies that the host keeps for the
+  // supervisor, are given up.
+  void forget_all();
+  // Called on the tracer thread when a task that is to stand still does so, at least once for each
+  // freeze that is still asked for then.
+  using FreezeObserver = std::function<void(Task&)>;
+  void set_freeze_observer(FreezeObserver observer) { freeze_observer_ = std::move(observer); }
+  // The first thread of a process with others has called exit(2): it will not be seen any more
+  // until they have ended. Any thread.
+  void leader_ends(Task& leader);
+  // Moving to another pid namespace (move.h). The end of a move that has ended has no effect.
+  void begin_move(const std::shared_ptr<ProcessMove>& move);
+  void end_move(const std::shared_ptr<ProcessMove>& move, Result<Nr> result);
+  bool is_own_thread() const { return std::this_thread::get_id() == thread_; }
   // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
   void note_waited(ThreadGroup& child) {
     if (child.state() == GroupState::kZombie) reap_if_gone(child);
@@ -85,10 +116,42 @@ class Tracer {
   void end_calls(Tracee& tracee);
   void reap_if_gone(ThreadGroup& group);
   void reap_children_gone(ThreadGroup& group);
+  // Of a task that has died, while the host's kernel still knows them.
+  void note_times(pid_t tid);
+  void leave_groups(Task& task);
+  void release_groups(Task& task);
+  void exec_by_thread(Task& task);
   void zap(const Ref<PidNamespace>& ns);
   // Keeps an init at its end if others are left in its namespace.
   bool hold_init(Tracee& tracee);
   void release_held_inits();
+
+  // Freezing (freezing.cc).
+  // Lets a stopped task go, or holds it. Everything that is not within a remote call, nor the way
+  // out of a stop at its end, goes through here.
+  void go_on(Tracee& tracee, Resumption how = {}) {
+    // What a guest pays that was never frozen: one look at an empty table.
+    if (!freezes_.empty() && hold(tracee, how)) return;
+    let_go(tracee, how);
+  }
+  static void let_go(Tracee& tracee, Resumption how);
+  bool hold(Tracee& tracee, Resumption how);
+  void begin_freeze(const Ref<Task>& task);
+  void end_freeze(const Ref<Task>& task);
+  // Says that the task stands still, if it does.
+  void report_if_still(const Ref<Task>& task);
+  bool stands_still(const Task& task);
+  // Takes in the stops of tasks that were interrupted just now, without waiting for any.
+  void collect_interrupted();
+  void forget_freeze(const Task& task);
+
+  // Moving (move.cc).
+  void advance_moves();
+  void advance_move(const std::shared_ptr<ProcessMove>& move);
+  static std::vector<Ref<ThreadGroup>> moving_processes(const ProcessMove& move);
+  bool rests(const Task& task);
+  Result<Nr> move_now(const std::vector<Ref<ThreadGroup>>& processes, PidNamespace& target);
+  void renumber(Task& task, Nr from, Nr to);
 
   // A call whose end was awaited has ended, or was interrupted. Registers are the tracee's own.
   void finish_call(Tracee& tracee, arch::Registers* regs);
@@ -112,6 +175,7 @@ class Tracer {
   Tracee* find(pid_t tid);
   Tracee& add(pid_t tid, Ref<Task> task);
 
+  const std::thread::id thread_ = std::this_thread::get_id();
   Runtime& runtime_;
   Waiter waiter_;
   Forks forks_;
@@ -124,6 +188,17 @@ class Tracer {
     pid_t init;
   };
   std::vector<Zapping> zapping_;
+  // Tasks that are to stand still: how many have asked for it.
+  struct Freeze {
+    Ref<Task> task;
+    int count = 0;
+    bool reported = false;
+  };
+  std::unordered_map<const Task*, Freeze> freezes_;
+  std::atomic<bool> freezing_{false};  // whether there are any; for leader_ends()
+  std::vector<pid_t> interrupted_;     // tasks whose stop for a freeze is about to come
+  FreezeObserver freeze_observer_;
+  std::vector<std::shared_ptr<ProcessMove>> moves_;
   ExitObserver exit_observer_;
   StopObserver stop_observer_;
   bool finishing_ = false;

@@ -26,10 +26,14 @@ constexpr nanoseconds kShortestWindow{10'000};
 constexpr nanoseconds kPreempted{60'000};
 constexpr nanoseconds kPause{5'000'000};
 
+constexpr int kAnyNews = WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL;
+
 // After a look through all tasks, this many times as long passes before the next.
 constexpr int kLookShare = 8;
 
 int interrupt_signal() { return SIGRTMIN + 4; }
+
+bool is_death(int code) { return code == CLD_EXITED || code == CLD_KILLED || code == CLD_DUMPED; }
 
 timespec as_timespec(nanoseconds duration) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
@@ -52,9 +56,24 @@ void Waiter::interrupt() {
   }
 }
 
+// One call more for each piece of news that no SIGCHLD told of: whether it is a death can be known
+// without taking it.
+pid_t Waiter::take_from(pid_t tid, int* status) {
+  if (death_observer_) {
+    siginfo_t info{};
+    const int r = tid > 0 ? waitid(P_PID, static_cast<id_t>(tid), &info, kAnyNews)
+                          : waitid(P_ALL, 0, &info, kAnyNews);
+    if (r != 0) return -1;
+    if (info.si_pid == 0) return 0;
+    if (is_death(info.si_code)) death_observer_(info.si_pid);
+    tid = info.si_pid;
+  }
+  return waitpid(tid, status, __WALL | WNOHANG);
+}
+
 WaitEvent Waiter::poll() {
   int status = 0;
-  const pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+  const pid_t tid = take_from(-1, &status);
   if (tid > 0) return {WaitEvent::Kind::kTask, tid, status};
   if (tid < 0 && errno == ECHILD) return {WaitEvent::Kind::kNoTasks};
   return {WaitEvent::Kind::kInterrupted};
@@ -71,6 +90,7 @@ bool Waiter::take_announced(WaitEvent* event, nanoseconds timeout) {
     return true;
   }
   unannounced_ = true;
+  if (info.si_pid > 0 && is_death(info.si_code) && death_observer_) death_observer_(info.si_pid);
   int status = 0;
   const pid_t tid = info.si_pid > 0 ? waitpid(info.si_pid, &status, __WALL | WNOHANG) : 0;
   if (tid <= 0) return false;  // its news was taken already
@@ -101,7 +121,7 @@ bool Waiter::take_recent(WaitEvent* event) {
   for (pid_t& recent : recent_) {
     if (recent == 0) continue;
     int status = 0;
-    const pid_t tid = waitpid(recent, &status, __WALL | WNOHANG);
+    const pid_t tid = take_from(recent, &status);
     if (tid > 0) {
       *event = {WaitEvent::Kind::kTask, tid, status};
       return true;

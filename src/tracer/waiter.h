@@ -7,6 +7,8 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <functional>
+#include <utility>
 
 #include "tracer/runtime.h"
 
@@ -37,6 +39,12 @@ class Waiter {
   // interrupt. All other threads of the process must block SIGCHLD as well.
   void attach_thread();
   WaitEvent wait();
+  // Called with a task that has died, before its death is taken: until then the host's kernel keeps
+  // what it knows of it.
+  using DeathObserver = std::function<void(pid_t)>;
+  void set_death_observer(DeathObserver observer) { death_observer_ = std::move(observer); }
+  // Takes what the task has to tell, if anything, without waiting; as waitpid(2).
+  pid_t take_from(pid_t tid, int* status);
   // Looks through all tasks. Takes an event if one is there; kNoTasks or kInterrupted if not.
   WaitEvent poll();
   // Sleeps until any task has news, which is not taken, a millisecond at most. False: none came.
@@ -57,6 +65,7 @@ class Waiter {
   bool sleep(WaitEvent* event);
 
   Stats& stats_;
+  DeathObserver death_observer_;
   std::atomic<int> interrupted_{0};
   pid_t thread_ = 0;
   sigset_t signals_{};

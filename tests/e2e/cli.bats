@@ -14,16 +14,21 @@ expect_error() {
   [[ "$output" =~ ^warren\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
   run -0 "$WARREN" --help
   [[ "$output" == *"Subcommands:"* ]]
-  for command in run ps ns exec kill doctor; do
+  for command in run ps ns top exec kill group freeze thaw move mount umount doctor; do
     [[ "$output" == *"  $command "* ]]
   done
 }
 
 @test "--help of every command has examples" {
-  for command in run ps ns exec kill doctor; do
+  for command in run ps ns top exec kill group freeze thaw move mount umount doctor; do
     run -0 "$WARREN" "$command" --help
     [[ "$output" == *"Usage: warren $command"* ]]
     [[ "$output" == *"Examples:"*"warren "* ]]
+  done
+  for command in create rm ls tree set get procs move kill; do
+    run -0 "$WARREN" group "$command" --help
+    [[ "$output" == *"Usage: warren group $command"* ]]
+    [[ "$output" == *"Examples:"*"warren group $command"* ]]
   done
 }
 
@@ -34,8 +39,9 @@ expect_error() {
   expect_error "frobnicate"
   run -125 --separate-stderr "$WARREN" --frobnicate
   expect_error "--frobnicate"
-  for command in run ps ns exec kill doctor; do
-    run -125 --separate-stderr "$WARREN" "$command" --frobnicate
+  for command in run ps ns top exec kill group "group create" "group kill" freeze thaw move mount umount doctor; do
+    # shellcheck disable=SC2086
+    run -125 --separate-stderr "$WARREN" $command --frobnicate
     expect_error "--frobnicate: there is no such option; see 'warren $command --help'"
   done
   run -125 --separate-stderr "$WARREN" ps one two
@@ -276,7 +282,7 @@ backend_without() {
 @test "man pages and completions are sound" {
   need man bash
   local root=$BATS_TEST_DIRNAME/../.. page
-  for page in warren warren-run warren-ps warren-ns warren-exec warren-kill warren-doctor; do
+  for page in warren warren-run warren-ps warren-ns warren-top warren-exec warren-kill warren-group warren-freeze warren-thaw warren-move warren-mount warren-umount warren-doctor; do
     [ -f "$root/docs/man/$page.1" ]
     run -0 --separate-stderr env MANROFFSEQ='' man --warnings -E UTF-8 -l -Tutf8 -Z "$root/docs/man/$page.1"
     [ -z "$stderr" ]
@@ -288,10 +294,13 @@ backend_without() {
 
 @test "every option stands in its man page and in each completion" {
   local root=$BATS_TEST_DIRNAME/../.. command option
-  for command in run ps ns exec kill doctor; do
-    for option in $("$WARREN" "$command" --help | grep -oE '^ +(-[a-z],)?--[a-z]+' | grep -oE -- '--[a-z]+'); do
+  local -a commands=(run ps ns top exec kill freeze thaw move mount umount doctor)
+  for command in create rm ls tree set get procs move kill; do commands+=("group $command"); done
+  for command in "${commands[@]}"; do
+    # shellcheck disable=SC2086
+    for option in $("$WARREN" $command --help | grep -oE '^ +(-[a-zA-Z],)?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
       [ "$option" = --help ] && continue
-      grep -q -- "${option//-/\\\\-}" "$root/docs/man/warren-$command.1" || { echo "man: $command $option" >&2; false; }
+      grep -q -- "${option//-/\\\\-}" "$root/docs/man/warren-${command%% *}.1" || { echo "man: $command $option" >&2; false; }
       grep -q -- "$option" "$root/completions/warren.bash" || { echo "bash: $option" >&2; false; }
       grep -q -- "$option" "$root/completions/_warren" || { echo "zsh: $option" >&2; false; }
       grep -qE -- "-l ${option#--}( |$)" "$root/completions/warren.fish" || { echo "fish: $option" >&2; false; }
@@ -315,6 +324,9 @@ bash_offers() {
 @test "bash offers commands, options, signals and programs" {
   export WARREN
   [ "$(bash_offers 'warren k')" = kill ]
+  [ "$(bash_offers 'warren group tr')" = tree ]
+  [ "$(bash_offers 'warren group create --pa')" = --parents ]
+  [ "$(bash_offers 'warren move web 1 --subsystem mem')" = memory ]
   [ "$(bash_offers 'warren run --de')" = --detach ]
   [ "$(bash_offers 'warren run --backend in')" = inject ]
   [ "$(bash_offers 'warren run --backend = in')" = inject ]

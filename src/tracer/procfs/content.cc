@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tracer/procfs/mounts.h"
 #include "tracer/procfs/rewrite.h"
 
 namespace warren::procfs {
@@ -31,6 +32,7 @@ Result<std::string> read_all(int fd) {
 
 Content root_content(const std::string& name) {
   if (name == "loadavg") return Content::kLoadavg;
+  if (name == "cgroups") return Content::kCgroups;
   if (name == "locks") return Content::kLocks;
   if (name == "sys/kernel/ns_last_pid") return Content::kLastPid;
   if (name == "sys/kernel/pid_max") return Content::kPidMax;
@@ -44,6 +46,9 @@ Content task_content(const ResolvedPath& path) {
   if (path.name == "status") return Content::kStatus;
   if (path.name == "sched") return Content::kSched;
   if (path.name == "timers") return Content::kTimers;
+  if (path.name == "cgroup") return Content::kCgroup;
+  if (path.name == "mounts") return Content::kMounts;
+  if (path.name == "mountinfo") return Content::kMountinfo;
   if (path.name == "children" && path.in_task) return Content::kChildren;
   return Content::kNoNumbers;
 }
@@ -93,6 +98,14 @@ Result<std::string> read_translated(int fd, Content content, const ResolvedPath&
       return rewrite_fdinfo(*text, view);
     case Content::kLocks:
       return rewrite_locks(*text, view);
+    case Content::kCgroup:
+      return view.cgroup_of(path.host_tid);
+    case Content::kCgroups:
+      return view.cgroups();
+    case Content::kMounts:
+      return rewrite_mounts(*text, view.group_mounts());
+    case Content::kMountinfo:
+      return rewrite_mountinfo(*text, view.group_mounts());
     case Content::kLoadavg:
       return rewrite_loadavg(*text, view.last_pid());
     case Content::kSysvShm:

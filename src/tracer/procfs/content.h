@@ -1,4 +1,5 @@
-// Which files of /proc carry numbers, and what an observer is to read in them.
+// Which files of /proc carry numbers, or are about task groups, and what an observer is to read in
+// them.
 #pragma once
 
 #include <string>
@@ -22,6 +23,10 @@ enum class Content {
   kLoadavg,
   kSysvShm,
   kSysvMsg,
+  kCgroup,
+  kCgroups,
+  kMounts,
+  kMountinfo,
   kLastPid,
   kPidMax,
 };

@@ -64,6 +64,11 @@ class FakeView : public ProcView {
     if (!fd.ok()) return Errno{errno};
     return fd;
   }
+  std::string cgroup_of(int host_tid) const override {
+    return "0::/group of " + std::to_string(to_guest(host_tid)) + "\n";
+  }
+  std::string cgroups() const override { return "#subsys_name\n"; }
+  std::vector<ShownMount> group_mounts() const override { return {}; }
   std::string warren_json() const override { return json; }
 
   int last = 42;

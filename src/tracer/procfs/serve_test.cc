@@ -56,8 +56,8 @@ class ServeTest : public testing::Test {
 
 TEST_F(ServeTest, OrdinaryFilesAreTheKernelsBusiness) {
   for (const char* path : {"/etc/passwd", "/proc/meminfo", "/proc/self/maps", "/proc/self/exe",
-                           "/proc/self/cgroup", "/proc/self/fd/0", "/dev/stdin", "/proc/mounts",
-                           "/proc/self/nosuch", "/etc/nosuch", "/proc/nosuch"}) {
+                           "/proc/self/oom_score", "/proc/self/fd/0", "/dev/stdin",
+                           "/proc/filesystems", "/proc/self/nosuch", "/etc/nosuch", "/proc/nosuch"}) {
     const OpenAnswer answer = open(path);
     EXPECT_EQ(answer.action, Action::kContinue) << path << " error " << answer.error;
     EXPECT_FALSE(answer.taints) << path;
@@ -88,6 +88,11 @@ TEST_F(ServeTest, NumbersInContentsAreTheViews) {
   EXPECT_EQ(text("/proc/sys/kernel/ns_last_pid"), "42\n");
   EXPECT_EQ(text("/proc/sys/kernel/pid_max"), "4194304\n");
   EXPECT_EQ(text("/proc/self/warren"), "{}\n");
+  EXPECT_EQ(text("/proc/2/cgroup"), "0::/group of 2\n");
+  EXPECT_EQ(text("/proc/thread-self/cgroup"), "0::/group of 1\n");
+  EXPECT_EQ(text("/proc/cgroups"), "#subsys_name\n");
+  EXPECT_THAT(text("/proc/mounts"), HasSubstr(" /proc proc "));
+  EXPECT_THAT(text("/proc/2/mountinfo"), testing::Not(HasSubstr(" - cgroup")));
   // Not every kernel has these two.
   if (::access("/proc/thread-self/children", F_OK) == 0) {
     EXPECT_EQ(text("/proc/self/task/1/children"), "2 ");

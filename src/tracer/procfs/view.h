@@ -2,7 +2,10 @@
 // the view can be tested against a fake and knows nothing of the engine's locks.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +28,15 @@ struct TaskNumbers {
   // Stopped by a job-control signal (state T). Filled in by the reader, see
   // ProcView::group_stopped.
   bool group_stopped = false;
+};
+
+// A mounted hierarchy of task groups, as the tables of mounts are to show it.
+struct ShownMount {
+  dev_t device = 0;
+  std::string dir;      // absolute
+  std::string source;   // "none"
+  std::string type;     // "rcfs", "cgroup" or "cgroup2"
+  std::string options;  // "rw,relatime,cpuset,name=x"
 };
 
 // One observer's view: a calling task and the PID namespace whose /proc it looks at. All numbers
@@ -67,6 +79,12 @@ class ProcView {
   // to come (/proc/PID/ns/{pid,pid_for_children}, namespaces(7)). ENOENT: no such namespace (yet).
   // EACCES: not permitted.
   virtual Result<UniqueFd> namespace_fd(int host_tid, bool for_children) const = 0;
+
+  // Task groups: the text of /proc/PID/cgroup and of /proc/cgroups, and the hierarchies that are
+  // mounted, oldest first.
+  virtual std::string cgroup_of(int host_tid) const = 0;
+  virtual std::string cgroups() const = 0;
+  virtual std::vector<ShownMount> group_mounts() const = 0;
 
   // Content of the virtual file /proc/self/warren; empty if the caller has none (the file is then
   // ENOENT).

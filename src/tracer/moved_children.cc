@@ -1,0 +1,36 @@
+#include "tracer/moved_children.h"
+
+namespace warren {
+
+void MovedChildren::note(const ThreadGroup& child, const ThreadGroup& parent, Nr nr) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(children_, [](const auto& entry) {
+    return entry.second.child->state() == GroupState::kDead ||
+           entry.second.parent->state() != GroupState::kAlive;
+  });
+  const auto [it, is_new] = children_.try_emplace(child.level0());
+  Entry& entry = it->second;
+  if (!is_new && entry.child == &child && entry.parent == &parent) return;
+  entry = {Ref<const ThreadGroup>(&child), Ref<const ThreadGroup>(&parent), nr};
+  any_.store(true, std::memory_order_release);
+}
+
+Nr MovedChildren::nr_for(const ThreadGroup& parent, pid_t host) const {
+  if (!any_.load(std::memory_order_acquire)) return 0;
+  const std::lock_guard lock(mutex_);
+  const auto it = children_.find(host);
+  return it != children_.end() && it->second.parent == &parent ? it->second.nr : 0;
+}
+
+pid_t MovedChildren::host_of(const ThreadGroup& parent, Nr nr) const {
+  if (!any_.load(std::memory_order_acquire)) return 0;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [host, entry] : children_) {
+    if (entry.parent == &parent && entry.nr == nr && entry.child->state() != GroupState::kDead) {
+      return host;
+    }
+  }
+  return 0;
+}
+
+}  // namespace warren
