@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -27,6 +28,12 @@ namespace {
 int stop_signal() { return SIGRTMIN + 5; }
 
 constexpr unsigned kMostThreads = 4;
+
+// Whether no process is left whose calls this listener gets (seccomp_unotify(2): POLLHUP).
+bool deserted(int listener) {
+  pollfd state{listener, 0, 0};
+  return poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
+}
 
 arch::Registers as_registers(const seccomp_data& data) {
   arch::Registers registers;
@@ -87,8 +94,10 @@ void Notifier::serve() {
                                                static_cast<long>(SECCOMP_IOCTL_NOTIF_RECV),
                                                reinterpret_cast<long>(request.get()), 0);
     if (r < 0) {
-      // ENOENT: the caller was interrupted or killed before we took its call.
-      if (r == -ENOENT || r == -EINTR) continue;
+      if (r == -EINTR) continue;
+      // The caller was interrupted or killed before we took its call; or there are no callers any
+      // more, which is not waited for, either.
+      if (r == -ENOENT && !deserted(listener_.get())) continue;
       break;
     }
     std::memset(response.get(), 0, response_size);

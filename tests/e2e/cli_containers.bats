@@ -286,6 +286,18 @@ nr_tasks_is() { [ "$(tasks length)" -eq "$1" ]; }
   end
 }
 
+@test "exec: nothing of it keeps the supervisor busy" {
+  detached -- sleep 1000
+  supervisor=$("$WARREN" ps "$name" --json | jq '.[0].supervisor')
+  threads() { ls "/proc/$supervisor/task" | wc -l; }
+  before=$(threads)
+  for _ in 1 2 3; do warren exec "$name" -- bash -c '(exit 0)'; done
+  # Those that served the calls of the programs end with them.
+  as_before() { [ "$(threads)" -eq "$before" ]; }
+  eventually 10 as_before
+  warren kill "$name"
+}
+
 @test "exec ends with its namespace" {
   detached -- sleep 1000
   "$WARREN" exec "$name" -- sh -c ': >ready; sleep 1000' 3>&- &
