@@ -272,10 +272,18 @@ class Groups {
   // ENOENT: no such file; ENODEV: the group is gone; EACCES: the file cannot be read or written.
   // Permissions of the directory and file are the caller's business, except that writing tasks and
   // cgroup.procs checks, as cgroups(7) says, that the caller may also write the cgroup.procs of the
-  // common ancestor (EACCES).
+  // common ancestor (EACCES); and write() checks may_change() (EPERM), for that ancestor too.
   Result<std::string> read(Group& group, std::string_view file, const GroupCaller& caller);
   Result<void> write(Group& group, std::string_view file, std::string_view text,
                      const GroupCaller& caller);
+  // Whether a guest may; who asks from outside (no `ns`) is not restricted here. A guest changes
+  // nothing but what lies below the group that its namespace was given, which is where the init is
+  // or was before it moved itself; and in that group itself only what is kInside: limits that were
+  // set for it stay. Nor does it change a group with tasks, there
+  // or below, that its namespace does not see. EPERM.
+  Result<void> may_change(Group& group, const GroupCaller& caller, GroupChange change) const;
+  // What writing the file changes.
+  static GroupChange change_by(std::string_view file);
   // Of the directory (file empty) or a file. Kept with the group.
   GroupAttributes attributes(const Group& group, std::string_view file = {}) const;
   Result<void> set_attributes(Group& group, std::string_view file,

@@ -55,6 +55,12 @@ struct GroupCaller {
   Ref<Task> task;
 };
 
+// What a guest may change in the group that it was given, and what not: Groups::may_change().
+enum class GroupChange {
+  kInside,  // who is in it, and the groups below it
+  kItself,  // its files, name and owner
+};
+
 // One control file. A group has those of every subsystem of its hierarchy. The callbacks run
 // without the lock of Groups; the group is pinned, and may have been removed meanwhile (then
 // Groups has already answered ENODEV, or the effect is nobody's). They may block for as long as
@@ -93,8 +99,8 @@ struct Subsystem {
   void (*destroy)(SubsystemState& state) = nullptr;
 
   // A task cloned with, or unshared, these CLONE_* flags: whether it shall begin a child group of
-  // its own in the hierarchy of this subsystem (003: the namespace idea). That group, if any, is the
-  // next that is made below; if it cannot be, this is called once more, with no flags.
+  // its own in the hierarchy of this subsystem (003: the namespace idea). That group, if any, is
+  // the next that is made below; if it cannot be, this is called once more, with no flags.
   bool (*unshare)(SubsystemState& state, std::uint64_t clone_flags) = nullptr;
 
   // Before tasks move into the group. After a failure (of this or of a later subsystem, or for a

@@ -83,12 +83,11 @@ struct GroupsImpl::Files {
   // ancestor too.
   static Result<void> check_migration(GroupsImpl& groups, const Group& to, const Task& task,
                                       Caller caller) WARREN_REQUIRES(groups.lock) {
-    const Group* common = groups.group_of(task, to.hierarchy_->slot_);
+    Group* common = groups.group_of(task, to.hierarchy_->slot_);
     while (common != nullptr && !groups.within(to, *common)) common = common->parent_;
-    if (common == nullptr || may_write(groups.attributes(*common, "cgroup.procs"), caller)) {
-      return {};
-    }
-    return Errno{EACCES};
+    if (common == nullptr) return {};
+    if (!may_write(groups.attributes(*common, "cgroup.procs"), caller)) return Errno{EACCES};
+    return groups.may_change(*common, caller, GroupChange::kInside);
   }
 
   static Result<Ref<Task>> find(GroupsImpl& groups, std::string_view text, Caller caller) {
@@ -109,7 +108,7 @@ struct GroupsImpl::Files {
     if (Result<void> allowed = check_migration(groups, group, **task, caller); !allowed) {
       return allowed;
     }
-    return groups.move(group, std::vector<Ref<Task>>{*task});
+    return groups.move(group, std::vector<Ref<Task>>{*task}, caller.ns.get());
   }
 
   static Result<void> write_procs(GroupsImpl& groups, Group& group, std::string_view text,
@@ -119,7 +118,7 @@ struct GroupsImpl::Files {
     if (Result<void> allowed = check_migration(groups, group, **task, caller); !allowed) {
       return allowed;
     }
-    Result<void> moved = groups.move(group, (*task)->group());
+    Result<void> moved = groups.move(group, (*task)->group(), caller.ns.get());
     // Nothing of a zombie is left to be moved, and that is no error.
     if (moved.error_code() == ESRCH) return {};
     return moved;

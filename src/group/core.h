@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -221,10 +222,13 @@ struct GroupsImpl {
 
   // --- Moves (move.cc) ---
 
-  // All of them, or none; tasks that have ended, or are there already, are left out.
-  Result<void> move(Group& to, const std::vector<Ref<Task>>& tasks) WARREN_REQUIRES(lock);
+  // All of them, or none; tasks that have ended, or are there already, are left out. `by`: the
+  // namespace of the guest that moves them.
+  Result<void> move(Group& to, const std::vector<Ref<Task>>& tasks,
+                    const PidNamespace* by = nullptr) WARREN_REQUIRES(lock);
   // ESRCH: no thread of it is in a group.
-  Result<void> move(Group& to, ThreadGroup& process) WARREN_REQUIRES(lock);
+  Result<void> move(Group& to, ThreadGroup& process, const PidNamespace* by = nullptr)
+      WARREN_REQUIRES(lock);
   Result<void> ask(const std::vector<Move>& moves, std::uint32_t mask) WARREN_REQUIRES(lock);
   void commit(const std::vector<Move>& moves, std::uint32_t mask) WARREN_REQUIRES(lock);
 
@@ -278,6 +282,19 @@ struct GroupsImpl {
   GroupAttributes attributes(const Group& group, std::string_view file) const;
   struct Files;  // what the common files do
 
+  // --- What guests may change (scope.cc) ---
+
+  // As Groups::may_change().
+  Result<void> may_change(Group& group, const GroupCaller& caller, GroupChange change)
+      WARREN_REQUIRES(lock);
+  // The group that the namespace was given in a hierarchy: where its init is, or was before it
+  // moved itself. Null: the namespace has no init any more.
+  const Group* home_of(const PidNamespace& ns, int slot) const WARREN_REQUIRES(lock);
+  // Tasks are about to move: by themselves or others of namespace `by`, or from outside.
+  void note_homes(const Group& to, const std::vector<Ref<Task>>& tasks, const PidNamespace* by)
+      WARREN_REQUIRES(lock);
+  void forget_homes(const Task& task) WARREN_REQUIRES(lock);
+
   // --- Changes and ticks (changes.cc) ---
 
   void file_changed(Group& group, std::string_view file);
@@ -324,6 +341,8 @@ struct GroupsImpl {
   PendingFork* pending WARREN_GUARDED_BY(lock) = nullptr;
   PendingFork* spare WARREN_GUARDED_BY(lock) = nullptr;
   std::vector<GroupRef> left_empty WARREN_GUARDED_BY(lock);
+  // Of namespaces whose init moved itself: (inode, hierarchy's id) to the id of the group.
+  std::map<std::pair<std::uint64_t, int>, std::uint64_t> homes WARREN_GUARDED_BY(lock);
   bool end_wanted WARREN_GUARDED_BY(lock) = false;  // a hierarchy's end waits for forks in flight
 
   std::array<int, Groups::kMaxSubsystems> wish{};  // guarded by `wishes`; milliseconds

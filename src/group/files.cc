@@ -109,6 +109,7 @@ Result<void> Groups::write(Group& group, std::string_view name, std::string_view
     if (!group.alive()) return Errno{ENODEV};
     if (!GroupsImpl::shown_on(common->flags, group)) return Errno{ENOENT};
     if (common->write == nullptr) return Errno{EACCES};
+    if (auto r = impl_->may_change(group, caller, change_by(name)); !r) return r;
     return common->write(*impl_, group, trim(text), caller);
   }
   SubsystemState* state = nullptr;
@@ -116,6 +117,7 @@ Result<void> Groups::write(Group& group, std::string_view name, std::string_view
   if (!group.alive()) return Errno{ENODEV};
   if (file == nullptr) return Errno{ENOENT};
   if (file->write == nullptr) return Errno{EACCES};
+  if (auto r = may_change(group, caller, change_by(name)); !r) return r;
   return file->write(*state, trim(text), caller);
 }
 

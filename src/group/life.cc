@@ -162,6 +162,7 @@ void GroupsImpl::end(Proxy& proxy, Task& task) {
   unlink(proxy, task);
   link_zombie(proxy, task);
   task.membership().exited = true;
+  if (!homes.empty()) forget_homes(task);
 }
 
 void Groups::exit(Task& task) {

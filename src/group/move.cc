@@ -63,7 +63,8 @@ void GroupsImpl::commit(const std::vector<Move>& moves, std::uint32_t mask) {
   for (const Move& move : moves) unref(move.from);
 }
 
-Result<void> GroupsImpl::move(Group& to, const std::vector<Ref<Task>>& tasks) {
+Result<void> GroupsImpl::move(Group& to, const std::vector<Ref<Task>>& tasks,
+                              const PidNamespace* by) {
   std::vector<Move> moves;
   moves.reserve(tasks.size());
   const auto slot = static_cast<std::size_t>(to.hierarchy_->slot_);
@@ -88,11 +89,12 @@ Result<void> GroupsImpl::move(Group& to, const std::vector<Ref<Task>>& tasks) {
     for (const Move& move : moves) unref(move.to);
     return agreed;
   }
+  if (by != nullptr || !homes.empty()) note_homes(to, tasks, by);
   commit(moves, mask);
   return {};
 }
 
-Result<void> GroupsImpl::move(Group& to, ThreadGroup& process) {
+Result<void> GroupsImpl::move(Group& to, ThreadGroup& process, const PidNamespace* by) {
   std::vector<Ref<Task>> threads;
   for (Ref<Task>& thread : process.threads()) {
     if (proxy_of(*thread) != nullptr && !thread->membership().exited) {
@@ -100,7 +102,7 @@ Result<void> GroupsImpl::move(Group& to, ThreadGroup& process) {
     }
   }
   if (threads.empty()) return Errno{ESRCH};
-  if (Result<void> moved = move(to, threads); !moved) return moved;
+  if (Result<void> moved = move(to, threads, by); !moved) return moved;
   for (PendingFork* fork = pending; fork != nullptr; fork = fork->next) {
     if (fork->process == &process) fork->moved_to.emplace_back(&to);
   }

@@ -96,10 +96,12 @@ std::vector<FileSystem::Entry> FileSystem::list(Group& group) const {
   return entries;
 }
 
-Result<void> FileSystem::set_attributes(const Node& node, const struct stat& wanted, int which) {
+Result<void> FileSystem::set_attributes(const Node& node, const struct stat& wanted, int which,
+                                        const fuse_ctx& context) {
   constexpr int kKept = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID;
   // Sizes and times are not kept: a control file has none (`echo x >file` truncates it first).
   if ((which & kKept) == 0) return {};
+  if (auto r = may_change(*node.group, context); !r) return r;
   const std::lock_guard lock(mutex_);
   GroupAttributes attributes = groups_.attributes(*node.group, node.file);
   if ((which & FUSE_SET_ATTR_MODE) != 0) attributes.mode = wanted.st_mode & 07777;
@@ -114,6 +116,11 @@ GroupCaller FileSystem::caller_of(const fuse_ctx& context) const {
   caller.uid = context.uid;
   caller.gid = context.gid;
   return caller;
+}
+
+Result<void> FileSystem::may_change(Group& group, const fuse_ctx& context,
+                                    GroupChange change) const {
+  return groups_.may_change(group, caller_of(context), change);
 }
 
 fuse_entry_param FileSystem::remember(const Node& node) {

@@ -92,8 +92,12 @@ class FileSystem {
   std::uint64_t inode_of(const Node& node) const;
   struct stat stat_of(const Node& node) const;
   std::vector<Entry> list(Group& group) const;
-  Result<void> set_attributes(const Node& node, const struct stat& wanted, int which);
+  Result<void> set_attributes(const Node& node, const struct stat& wanted, int which,
+                              const fuse_ctx& context);
   GroupCaller caller_of(const fuse_ctx& context) const;
+  // As Groups::may_change().
+  Result<void> may_change(Group& group, const fuse_ctx& context,
+                          GroupChange change = GroupChange::kItself) const;
   // Counts one more lookup, and fills in what the kernel is told.
   fuse_entry_param remember(const Node& node);
   void forget(fuse_ino_t ino, std::uint64_t lookups);

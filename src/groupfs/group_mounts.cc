@@ -86,6 +86,8 @@ Result<void> GroupMounts::mount(const std::string& dir, std::string_view options
   if (!dir.starts_with('/')) return Errno{EINVAL};
   const auto wanted = MountOptions::parse(options);
   if (!wanted) return wanted.error();
+  // It would run outside of the guest's container.
+  if (place.process != 0 && !wanted->release_agent.empty()) return Errno{EPERM};
   const std::lock_guard changing(changing_);
   settle();
   auto root = groups_.mount(*wanted);

@@ -60,8 +60,8 @@ class GroupMounts {
   // hierarchy whose root belongs to root goes to the supervisor's user. Errors: EINVAL: bad
   // options, or a directory that is not absolute; those of Groups::mount(); ENOENT, ENOTDIR of the
   // directory; ENODEV: no /dev/fuse; ENOPKG: no fusermount3, and the supervisor is not root;
-  // EACCES, EPERM: not for this user. `reason`, unless null: a sentence for the user that says
-  // more; may be empty.
+  // EACCES, EPERM: not for this user; EPERM: a guest names a release agent. `reason`, unless null:
+  // a sentence for the user that says more; may be empty.
   Result<void> mount(const std::string& dir, std::string_view options, const MountPlace& place = {},
                      std::string* reason = nullptr);
   // The last one mounted there, in the namespace of `place`. EINVAL: none. EBUSY: somebody is in

@@ -70,7 +70,8 @@ struct Requests {
     const auto node = fs.find(ino);
     if (!node) {
       fuse_reply_err(request, ENOENT);
-    } else if (const auto set = fs.set_attributes(*node, *wanted, which); !set) {
+    } else if (const auto set = fs.set_attributes(*node, *wanted, which, *fuse_req_ctx(request));
+               !set) {
       reply(request, set);
     } else {
       reply_attributes(request, *node);
@@ -87,6 +88,8 @@ struct Requests {
       fuse_reply_err(request, ENOENT);
     } else if (fs.groups_.file_mode(*group, name)) {
       fuse_reply_err(request, EEXIST);
+    } else if (const auto may = fs.may_change(*group, context, GroupChange::kInside); !may) {
+      reply(request, may);
     } else if (auto made = fs.groups_.make(*group, name, {context.uid, context.gid, mode & 07777});
                !made) {
       fuse_reply_err(request, made.error_code());
@@ -103,6 +106,8 @@ struct Requests {
       fuse_reply_err(request, ENOENT);
     } else if (!node->is_directory()) {
       fuse_reply_err(request, ENOTDIR);
+    } else if (const auto may = fs.may_change(*node->group, *fuse_req_ctx(request)); !may) {
+      reply(request, may);
     } else {
       reply(request, fs.groups_.remove(*node->group));
     }
@@ -124,6 +129,8 @@ struct Requests {
                      EIO);  // as cgroup v1; at EXDEV mv(1) would copy, and remove what it can
     } else if (fs.groups_.file_mode(*group, new_name)) {
       fuse_reply_err(request, EEXIST);
+    } else if (const auto may = fs.may_change(*node->group, *fuse_req_ctx(request)); !may) {
+      reply(request, may);
     } else {
       reply(request, fs.groups_.rename(*node->group, new_name));
     }

@@ -22,18 +22,6 @@ constexpr unsigned kRead = 4;
 constexpr unsigned kWrite = 2;
 constexpr unsigned kSearch = 1;
 
-// Files by which tasks come into a group.
-bool moves_tasks(std::string_view file) {
-  return file == "cgroup.procs" || file == "tasks" || file == "cgroup.threads";
-}
-
-// Whether `group` is `top` or below it.
-bool is_within(const Group& group, const Group& top) {
-  const Group* at = &group;
-  while (at != nullptr && at != &top) at = at->parent();
-  return at != nullptr;
-}
-
 // "/a/b/c" into "/a/b" and "c".
 std::pair<std::string_view, std::string_view> split_path(std::string_view path) {
   while (path.ends_with('/')) path.remove_suffix(1);
@@ -152,23 +140,6 @@ Result<Ref<Task>> GroupService::task_for(int nr) {
   return task;
 }
 
-Result<void> GroupService::may_change(Group& group, Change change) {
-  if (!guest_) return {};
-  const Ref<ThreadGroup> init = caller_.ns->init();
-  const Ref<Task> leader = init ? init->leader() : nullptr;
-  const GroupRef home = leader ? groups_.group_of(*leader, group.hierarchy()) : GroupRef();
-  if (!home || !is_within(group, *home)) return Errno{EPERM};
-  if (change == Change::kInside) return {};
-  if (&group == home.get()) return Errno{EPERM};
-  // What is done to the group is done to all that is in it.
-  for (const GroupRef& below : groups_.subtree(group)) {
-    for (const Ref<Task>& task : groups_.tasks(*below)) {
-      if (task->nr_in(*caller_.ns) == 0) return Errno{EPERM};
-    }
-  }
-  return {};
-}
-
 Result<void> GroupService::may_access(const Group& group, std::string_view file, unsigned bits) {
   if (!file.empty() && !groups_.file_mode(group, file)) return Errno{ENOENT};
   if (caller_.uid == 0) return {};
@@ -179,7 +150,7 @@ Result<void> GroupService::may_access(const Group& group, std::string_view file,
 }
 
 Result<void> GroupService::may_change_children(Group& group) {
-  if (auto r = may_change(group, Change::kInside); !r) return r;
+  if (auto r = groups_.may_change(group, caller_, GroupChange::kInside); !r) return r;
   return may_access(group, {}, kWrite | kSearch);
 }
 
@@ -249,8 +220,9 @@ Result<GroupReply> GroupService::wait(const Request& request) {
 Result<GroupReply> GroupService::write(const Request& request) {
   auto group = group_for(request);
   if (!group) return group.error();
-  const Change change = moves_tasks(request.file) ? Change::kInside : Change::kItself;
-  if (auto r = may_change(**group, change); !r) return r.error();
+  // The guest's scope before the mode, as a directory's own permissions come first.
+  const GroupChange change = Groups::change_by(request.file);
+  if (auto r = groups_.may_change(**group, caller_, change); !r) return r.error();
   if (auto r = may_access(**group, request.file, kWrite); !r) return r.error();
   if (auto r = groups_.write(**group, request.file, request.text, caller_); !r) return r.error();
   return GroupReply{};
@@ -289,7 +261,7 @@ Result<GroupReply> GroupService::remove(const Request& request) {
   auto group = group_for(request);
   if (!group) return group.error();
   if ((*group)->parent() == nullptr) return Errno{EBUSY};
-  if (auto r = may_change(**group, Change::kItself); !r) return r.error();
+  if (auto r = groups_.may_change(**group, caller_, GroupChange::kItself); !r) return r.error();
   std::vector<GroupRef> all =
       request.parents ? groups_.subtree(**group) : std::vector<GroupRef>{*group};
   for (std::size_t i = all.size(); i-- > 0;) {
@@ -303,7 +275,7 @@ Result<GroupReply> GroupService::rename(const Request& request) {
   auto group = group_for(request);
   if (!group) return group.error();
   if ((*group)->parent() == nullptr) return Errno{EBUSY};
-  if (auto r = may_change(**group, Change::kItself); !r) return r.error();
+  if (auto r = groups_.may_change(**group, caller_, GroupChange::kItself); !r) return r.error();
   if (auto r = may_access(*(*group)->parent(), {}, kWrite | kSearch); !r) return r.error();
   if (auto r = groups_.rename(**group, request.text); !r) return r.error();
   return GroupReply{};
@@ -312,7 +284,7 @@ Result<GroupReply> GroupService::rename(const Request& request) {
 Result<GroupReply> GroupService::set_attributes(const Request& request) {
   auto group = group_for(request);
   if (!group) return group.error();
-  if (auto r = may_change(**group, Change::kItself); !r) return r.error();
+  if (auto r = groups_.may_change(**group, caller_, GroupChange::kItself); !r) return r.error();
   // As chown(2) and chmod(2): root may all; an owner may give the group and the mode.
   const GroupAttributes now = groups_.attributes(**group, request.file);
   if (caller_.uid != 0 && (now.uid != caller_.uid || request.uid != now.uid)) return Errno{EPERM};
@@ -412,7 +384,7 @@ Result<GroupReply> GroupService::reshare(const Request& request) {
   const GroupRef from = groups_.group_of(**task, root->hierarchy());
   for (Group* group : {from.get(), target.get()}) {
     if (group == nullptr) continue;
-    if (auto r = may_change(*group, Change::kInside); !r) return r.error();
+    if (auto r = groups_.may_change(*group, caller_, GroupChange::kInside); !r) return r.error();
   }
   if (auto r = may_access(*target, "cgroup.procs", kWrite); !r) return r.error();
   ThreadGroup& process = (*task)->group();

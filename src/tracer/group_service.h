@@ -21,10 +21,8 @@ Result<GroupRef> make_groups(Groups& groups, Group& root, std::string_view path,
 
 // Serves one caller; a value for the time of one request. Any thread but the tracer's.
 //
-// Owners and modes of groups hold as they would in a mounted hierarchy. Besides, a guest changes
-// nothing but what lies below the group of its namespace's init, and in that group itself only who
-// is in it and which groups are below it: limits that were set for it stay. Nor does it change a
-// group with tasks, there or below, that its namespace does not see.
+// Owners and modes of groups hold as they would in a mounted hierarchy; what guests may change says
+// Groups::may_change().
 class GroupService {
  public:
   using NamespaceLookup = std::function<Ref<PidNamespace>(std::uint64_t inode)>;
@@ -36,8 +34,6 @@ class GroupService {
  private:
   using Reply = Result<control::GroupReply>;
   using Request = control::GroupRequest;
-  // What a guest may do in its own group, and what not.
-  enum class Change { kInside, kItself };
 
   Reply hierarchies();
   Reply list(const Request& request);
@@ -61,8 +57,6 @@ class GroupService {
   std::uint64_t number_in(Group& group, std::string_view file, std::string_view key);
   // By its number in the caller's namespace. ESRCH.
   Result<Ref<Task>> task_for(int nr);
-  // EPERM: no matter for a guest.
-  Result<void> may_change(Group& group, Change change);
   // EACCES: the mode of the directory, or of one of its files, does not let the caller.
   Result<void> may_access(const Group& group, std::string_view file, unsigned bits);
   // To make, remove or rename a group in that one.

@@ -14,8 +14,8 @@
 
 #include "groupfs/group_mounts.h"
 #include "tracer/agents.h"
-#include "tracer/moved_children.h"
 #include "tracer/group_host.h"
+#include "tracer/moved_children.h"
 #include "tracer/namespace_files.h"
 #include "tracer/procfs/serve.h"
 #include "warren/groups.h"

@@ -79,8 +79,8 @@ void supervise(control::RunOptions& options, FrontLine& front) {
                 std::string("run: control server: ") + std::strerror(server.error_code()));
     return;
   }
-  if (const auto error = container.start(first_program(options),
-                                         {options.group, options.group_settings})) {
+  if (const auto error =
+          container.start(first_program(options), {options.group, options.group_settings})) {
     container.kill_all();
     front.ended(kOwnFailure, "run: " + error->what + ": " + std::strerror(error->error) +
                                  advice_for(error->what));

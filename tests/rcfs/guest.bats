@@ -3,6 +3,8 @@
 load helper
 
 teardown() {
+  "$WARREN" kill "$NAME" 2>/dev/null || true
+  if is_mounted "$DIR"; then eventually 10 not_mounted "$DIR" || umount -l "$DIR"; fi
   eventually 10 no_survivors || true
   [ -z "$(survivors)" ]
 }
@@ -118,4 +120,40 @@ pids:/
 pids:/web
 deleted
 EOF
+}
+
+@test "what was set for a guest it does not change, and names no release agent" {
+  start_container
+  "$WARREN" mount -o pids "$NAME" "$DIR"
+  mkdir "$DIR/strict" "$DIR/aside"
+  init=$("$WARREN" ps "$NAME" --json | jq '.[0].tasks[0].nrs[0]')
+  put "$init" "$DIR/strict/cgroup.procs"
+  put 20 "$DIR/strict/pids.max"
+  must "$WARREN" exec "$NAME" -- bash -c '
+    cd "$1"
+    refused() { ! "$@" 2>/tmp/refused.$$ && grep -q "Operation not permitted" /tmp/refused.$$; }
+    put() { printf %s "$1" >"$2"; }
+    refused mkdir other &&
+    refused rmdir aside &&
+    refused mv aside away &&
+    refused chown 65534 strict &&
+    refused mkdir aside/mine &&
+    refused put 1000 strict/pids.max &&
+    refused put /bin/true release_agent &&
+    refused put 1 aside/cgroup.procs && refused put 1 cgroup.procs &&
+    mkdir strict/mine && put 5 strict/mine/pids.max && put $$ strict/mine/cgroup.procs &&
+    chmod 700 strict/mine && mv strict/mine strict/own && put $$ strict/cgroup.procs &&
+    rmdir strict/own
+    status=$?
+    rm -f /tmp/refused.$$
+    exit $status' bash "$DIR"
+  [ "$(cat "$DIR/strict/pids.max")" = 20 ]
+  [ "$(cat "$DIR/release_agent")" = "" ]
+  must "$WARREN" umount "$NAME" "$DIR"
+  must "$WARREN" kill "$NAME"
+  in_guest '
+    ! mount -t cgroup -o pids,release_agent=/bin/true none "$1" 2>/dev/null || exit 1
+    mount -t cgroup -o pids none "$1"
+    ! { echo /bin/true >"$1/release_agent"; } 2>/dev/null || exit 1
+    umount "$1"'
 }

@@ -55,9 +55,10 @@ class ServeTest : public testing::Test {
 };
 
 TEST_F(ServeTest, OrdinaryFilesAreTheKernelsBusiness) {
-  for (const char* path : {"/etc/passwd", "/proc/meminfo", "/proc/self/maps", "/proc/self/exe",
-                           "/proc/self/oom_score", "/proc/self/fd/0", "/dev/stdin",
-                           "/proc/filesystems", "/proc/self/nosuch", "/etc/nosuch", "/proc/nosuch"}) {
+  for (const char* path :
+       {"/etc/passwd", "/proc/meminfo", "/proc/self/maps", "/proc/self/exe", "/proc/self/oom_score",
+        "/proc/self/fd/0", "/dev/stdin", "/proc/filesystems", "/proc/self/nosuch", "/etc/nosuch",
+        "/proc/nosuch"}) {
     const OpenAnswer answer = open(path);
     EXPECT_EQ(answer.action, Action::kContinue) << path << " error " << answer.error;
     EXPECT_FALSE(answer.taints) << path;

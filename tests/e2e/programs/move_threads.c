@@ -14,8 +14,8 @@
 enum { kThreads = 4 };
 
 static pthread_barrier_t ready, moved, checked;
-static pthread_mutex_t held[kThreads];     // robust, held while the process moves
-static pthread_mutex_t left_behind;        // robust, its owner ends without unlocking it
+static pthread_mutex_t held[kThreads];  // robust, held while the process moves
+static pthread_mutex_t left_behind;     // robust, its owner ends without unlocking it
 static pthread_key_t key;
 static volatile sig_atomic_t signals;
 static int wrong;
@@ -65,8 +65,10 @@ static void* thread(void* argument) {
   if (i == 0) expect(pthread_mutex_lock(&left_behind) == 0, "hold two");
   pthread_barrier_wait(&ready);
   // One computes, one makes calls, others wait.
-  if (i == 1) while (__atomic_load_n((int*)&signals, __ATOMIC_SEQ_CST) == 0) continue;
-  if (i == 2) while (__atomic_load_n((int*)&signals, __ATOMIC_SEQ_CST) == 0) getppid();
+  if (i == 1)
+    while (__atomic_load_n((int*)&signals, __ATOMIC_SEQ_CST) == 0) continue;
+  if (i == 2)
+    while (__atomic_load_n((int*)&signals, __ATOMIC_SEQ_CST) == 0) getppid();
   pthread_barrier_wait(&moved);
   check_numbers();
   expect(pthread_mutex_trylock(&held[(i + 1) % kThreads]) == EBUSY, "the mutex of another");
