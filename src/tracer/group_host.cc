@@ -249,6 +249,11 @@ MemoryUse TracerGroupHost::memory_share(ThreadGroup& process) {
   return use;
 }
 
+std::uint64_t TracerGroupHost::namespace_inode(PidNamespace& ns) {
+  const auto inode = runtime_.namespace_files().inode(Ref<PidNamespace>(ns));
+  return inode ? *inode : ns.inode();
+}
+
 Result<void> TracerGroupHost::set_rlimit(ThreadGroup& process, int resource, std::uint64_t soft,
                                          std::uint64_t hard) {
   const rlimit limit{limit_of(soft), limit_of(hard)};

@@ -38,6 +38,7 @@ class TracerGroupHost final : public GroupHost {
   Result<void> set_nice(Task& task, int nice) override;
   MemoryUse memory(ThreadGroup& process) override;
   MemoryUse memory_share(ThreadGroup& process) override;
+  std::uint64_t namespace_inode(PidNamespace& ns) override;
   Result<void> set_rlimit(ThreadGroup& process, int resource, std::uint64_t soft,
                           std::uint64_t hard) override;
   void kill(ThreadGroup& process, int signal) override;

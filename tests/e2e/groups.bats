@@ -214,6 +214,9 @@ memory.max: 67108864
   [ "${lines[2]}" -le 3 ]
   run -0 warren run --group /a -- cat /proc/self/cgroup
   [ "$output" = "0::/a" ]
+  # Every file of a group with a process can be read, and the namespace's number is what /proc shows.
+  run -0 warren run --group /a/b -- sh -c '"$WARREN" group get /a/b --json; readlink /proc/self/ns/pid'
+  [ "pid:[$(jq -r '."pid.inode"' <<<"${output%$'\n'*}")]" = "${lines[-1]}" ]
 }
 
 @test "run --group: what goes wrong is one line and 125" {

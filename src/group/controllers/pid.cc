@@ -43,8 +43,16 @@ bool unshare(SubsystemState& state, std::uint64_t clone_flags) {
   return wanted;
 }
 
+PidState& root_of(SubsystemState& state) {
+  SubsystemState* at = &state;
+  while (at->parent() != nullptr) at = at->parent();
+  return pid(*at);
+}
+
 // Of a task that has called unshare(2): the one in which it will have its children.
 void take_namespace(PidState& state, Task& task) {
+  // The first task of all may begin in any group.
+  if (state.parent() != nullptr) take_namespace(root_of(state), task);
   if (!state.takes_namespace) return;
   state.takes_namespace = false;
   state.ns = state.parent() == nullptr ? task.ns() : task.pid_ns_for_children();
@@ -95,7 +103,8 @@ Result<std::string> read_level(SubsystemState& state, const GroupCaller&) {
 }
 
 Result<std::string> read_inode(SubsystemState& state, const GroupCaller&) {
-  return show(state, [](const PidNamespace& ns) { return ns.inode(); });
+  return show(state,
+              [&](PidNamespace& ns) { return state.groups().host().namespace_inode(ns); });
 }
 
 Result<std::string> read_last(SubsystemState& state, const GroupCaller&) {

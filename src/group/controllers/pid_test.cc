@@ -99,5 +99,16 @@ TEST_F(PidGroups, ARootWithoutTasksHasNoNamespace) {
   EXPECT_EQ(empty->read(*empty->default_root(), "pid.level", {}).error_code(), ENODATA);
 }
 
+TEST_F(PidGroups, TheFirstTaskMayBeginBelowTheRoot) {
+  const std::unique_ptr<Groups> others = std::move(Groups::create(*kernel, host)).value();
+  const GroupRef a = std::move(others->make(*others->default_root(), "a", {})).value();
+  const Ref<Task> first = fork(init, {.new_pid_ns = true});
+  ASSERT_TRUE(others->adopt(*first, a.get()));
+  EXPECT_EQ(*others->read(*a, "pid.level", {}), "1\n");
+  EXPECT_EQ(*others->read(*others->default_root(), "pid.level", {}), "1\n");
+  others->exit(*first);
+  others->release(*first);
+}
+
 }  // namespace
 }  // namespace warren
