@@ -103,8 +103,7 @@ Result<std::string> read_level(SubsystemState& state, const GroupCaller&) {
 }
 
 Result<std::string> read_inode(SubsystemState& state, const GroupCaller&) {
-  return show(state,
-              [&](PidNamespace& ns) { return state.groups().host().namespace_inode(ns); });
+  return show(state, [&](PidNamespace& ns) { return state.groups().host().namespace_inode(ns); });
 }
 
 Result<std::string> read_last(SubsystemState& state, const GroupCaller&) {
