@@ -412,10 +412,11 @@ TEST_F(GroupMountsTest, WritesAndTheirErrors) {
 TEST_F(GroupMountsTest, OneTextForAllPartsOfIt) {
   mount();
   const UniqueFd fd(open(at("sample.long").c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text(300002, ' ');
+  constexpr std::size_t kPart = 4000;
+  std::string text(300001 + kPart, ' ');
   std::size_t size = 0;
-  while (const ssize_t part = read(fd.get(), text.data() + size, 4000)) {
-    ASSERT_GT(part, 0);
+  while (const ssize_t part = read(fd.get(), text.data() + size, kPart)) {
+    ASSERT_GT(part, 0) << size << ": " << strerror(errno);
     size += static_cast<std::size_t>(part);
   }
   EXPECT_EQ(size, 300001u);

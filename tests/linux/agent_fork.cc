@@ -110,8 +110,10 @@ static void vforks(const char* self) {
     execl(self, "agent_fork", "numbers", "exec from vfork", nullptr);
     _exit(99);
   }
+  // The new program speaks for itself meanwhile.
+  const std::string end = reap(pid);
   say_seen("vfork child before exec");
-  say("%s", reap(pid).c_str());
+  say("%s", end.c_str());
   here("its parent");
   pid = vfork();
   if (pid == 0) {

@@ -283,6 +283,7 @@ as_user_with_fuse() {
     "$WARREN" run --name "$1" -d -- sleep 1000 >/dev/null && exec "$WARREN" mount "$1" "$2"' - "$NAME" "$DIR"
   [[ "$stderr" == *"mount: $DIR: No such device; there is no FUSE"* ]]
   "$WARREN" kill "$NAME"
+  NAME=${NAME}again # the first one's is free when the last of it has gone
   start_container
   run -125 --separate-stderr as_other env XDG_RUNTIME_DIR="$WORK/none" "$WARREN" mount "$NAME" "$DIR"
   [[ "$stderr" == "warren: mount: "* ]]

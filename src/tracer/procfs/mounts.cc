@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 
 namespace warren::procfs {
 namespace {
@@ -53,10 +52,8 @@ std::string file_system_options(std::string_view options) {
 // The last one that `matches`: it hides those mounted there before.
 template <typename Matches>
 const ShownMount* last_of(const std::vector<ShownMount>& groups, Matches matches) {
-  for (const ShownMount& mount : std::views::reverse(groups)) {
-    if (matches(mount)) return &mount;
-  }
-  return nullptr;
+  const auto last = std::find_if(groups.rbegin(), groups.rend(), matches);
+  return last == groups.rend() ? nullptr : &*last;
 }
 
 }  // namespace
