@@ -12,6 +12,17 @@
 
 namespace warren::groupfs {
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WARREN_UNDER_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(WARREN_UNDER_TSAN)
+inline constexpr bool kUnderThreadSanitizer = true;
+#else
+inline constexpr bool kUnderThreadSanitizer = false;
+#endif
+
 // Why: the kernel gives up the requests to a FUSE file system when the last descriptor of its
 // device is closed, and a killed process closes its descriptors when its last thread has ended. A
 // thread that waits for its own process's file system, since a guest's path led there, would keep
@@ -21,6 +32,8 @@ namespace warren::groupfs {
 // Threads that are started on this thread, or on such a thread, share its table, and may outlive
 // it. A descriptor's number means nothing outside of its table: what owns one is to be made, used
 // and destroyed inside.
+//
+// Under TSan, which knows nothing of all this, the table is that of the process.
 //
 // Owner: Session. Thread-safe.
 class FileTable {

@@ -30,6 +30,7 @@
 #include <set>
 #include <thread>
 
+#include "groupfs/file_table.h"
 #include "groupfs/fusermount.h"
 
 namespace warren {
@@ -681,6 +682,7 @@ TEST_F(GroupMountsTest, CopiedIntoAnotherMountNamespace) {
 
 // A killed process leaves no mount.
 TEST_F(GroupMountsTest, NothingStaysWhenItsProcessIsKilled) {
+  if (groupfs::kUnderThreadSanitizer) GTEST_SKIP() << "SKIPPED: under TSan a fork has no threads";
   int ready[2];
   ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
   const pid_t child = fork();
@@ -714,6 +716,7 @@ TEST_F(GroupMountsTest, NothingStaysWhenItsProcessIsKilled) {
 // One that waits for its own file system, while its kill ends the threads that serve it: an answer
 // never comes, and the kernel gives up the request only when nobody holds the device any more.
 TEST_F(GroupMountsTest, WhoWaitsForItselfCanBeKilled) {
+  if (groupfs::kUnderThreadSanitizer) GTEST_SKIP() << "SKIPPED: under TSan a fork has no threads";
   void* const shared =
       mmap(nullptr, sizeof(sem_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(shared, MAP_FAILED);
