@@ -180,6 +180,10 @@ class GroupMountsTest : public testing::Test {
     if (!UniqueFd(open("/dev/fuse", O_RDWR | O_CLOEXEC))) {
       GTEST_SKIP() << "SKIPPED: no /dev/fuse: " << std::strerror(errno);
     }
+    // Root of a container may lack the right to mount.
+    if (const int error = in_child([] { return error_of(unshare(CLONE_NEWNS)); })) {
+      GTEST_SKIP() << "SKIPPED: no mounts may be made here: " << std::strerror(error);
+    }
     KernelOptions options;
     options.pin_level0 = true;
     kernel_ = std::move(*Kernel::create(options));
