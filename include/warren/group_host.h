@@ -31,8 +31,8 @@ struct MemoryUse {
 using CpuSet = std::vector<bool>;
 
 // Thread-safe. None of these calls blocks for longer than a few system calls, none calls Groups
-// back before it returns, and all may be called under the lock of Groups. A task that has ended
-// meanwhile is no error.
+// back before it returns, and all but memory_share() may be called under the lock of Groups. A task
+// that has ended meanwhile is no error.
 class GroupHost {
  public:
   virtual ~GroupHost() = default;

@@ -304,13 +304,16 @@ class Groups {
   std::string proc_cgroups() const;
 
   // --- For subsystems and the host ---
+  //
+  // What a subsystem's callbacks may call under the lock, besides what is lock-free above (host(),
+  // proxy(), state()): file_changed(), want_tick(), for_each_group() and for_each_task().
 
-  // Allowed under the lock: what a subsystem's callbacks may call.
+  // The file's text is another now: who polls or waits for it is told. With the lock or without.
   void file_changed(Group& group, std::string_view file);
 
   // Holds the lock: group trees and memberships do not change meanwhile. For a subsystem's file
-  // callbacks that must act on a whole subtree at once. `f` must not block, nor call Groups except
-  // for for_each_group(), for_each_task() and file_changed().
+  // callbacks and tick(), where they look at or change what others do under it. `f` must not block,
+  // and may call of Groups what callbacks under the lock may.
   void locked(const std::function<void()>& f);
   // Under the lock only. The group and all below it, parents first.
   void for_each_group(Group& top, const std::function<void(Group&)>& f);
@@ -321,6 +324,7 @@ class Groups {
   // From the host, every now and then; see GroupHost::set_tick(). Never under the lock.
   void tick();
   // By a subsystem: tick() is wanted at least so often; 0: not any more. The shortest wish counts.
+  // With the lock or without; the host is told before it returns (GroupHost::set_tick()).
   void want_tick(const Subsystem& subsystem, int milliseconds);
 
  private:

@@ -21,9 +21,10 @@ timespec now() {
 
 }  // namespace
 
-FileSystem::FileSystem(Shared& shared, GroupRef root)
+FileSystem::FileSystem(Shared& shared, GroupRef root, FileTable& table)
     : shared_(shared),
       groups_(shared.groups),
+      table_(table),
       root_(std::move(root)),
       root_inode_(FileNumbers::inode(root_->id(), 0)),
       made_(now()) {}
@@ -146,7 +147,7 @@ void FileSystem::forget(fuse_ino_t ino, std::uint64_t lookups) {
 
 FileSystem::OpenFile& FileSystem::add_open(Node node) {
   auto file = std::make_unique<OpenFile>();
-  file->polled = std::make_shared<PolledFile>(node.group->id(), node.file);
+  file->polled = std::make_shared<PolledFile>(node.group->id(), node.file, table_);
   file->node = std::move(node);
   OpenFile& added = *file;
   const std::lock_guard lock(mutex_);

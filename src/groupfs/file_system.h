@@ -38,7 +38,8 @@ class FileSystem {
     FileNumbers numbers;
     PollHandles polls;
   };
-  FileSystem(Shared& shared, GroupRef root);
+  // `table`: has the device.
+  FileSystem(Shared& shared, GroupRef root, FileTable& table);
   FileSystem(const FileSystem&) = delete;
   FileSystem& operator=(const FileSystem&) = delete;
   ~FileSystem() { close_all(); }
@@ -111,6 +112,7 @@ class FileSystem {
 
   Shared& shared_;
   Groups& groups_;
+  FileTable& table_;
   const GroupRef root_;
   const std::uint64_t root_inode_;
   const timespec made_;

@@ -110,22 +110,22 @@ Result<void> GroupMounts::mount(const std::string& dir, std::string_view options
                  (*root)->hierarchy().id()};
   mount.mount_namespace = mount_namespace_of(place.process);
   mount.root = *root;
-  auto point =
-      MountPoint::mount({mount.shown.dir, plain_source(place.source), place.process}, reason);
-  if (!point) return give_up(point.error());
-  mount.shown.device = point->device_number();
+  auto session = Session::create(
+      shared_, *root, {mount.shown.dir, plain_source(place.source), place.process}, reason);
+  if (!session) return give_up(session.error());
+  mount.shown.device = (*session)->mount_point().device_number();
 
   const std::lock_guard lock(mutex_);
   const std::uint64_t id = next_id_++;
   mount.id = id;
-  auto session = Session::start(shared_, *root, std::move(*point), [this, id] {
+  const auto started = (*session)->start([this, id] {
     {
       const std::lock_guard dropping(mutex_);
       dropped_.push_back(id);
     }
     changed_.notify_all();
   });
-  if (!session) return give_up(session.error());
+  if (!started) return give_up(started.error());
   mount.session = std::move(*session);
   mounts_.push_back(std::move(mount));
   return {};

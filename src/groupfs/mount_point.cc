@@ -231,7 +231,8 @@ Result<void> MountPoint::unmount(bool lazily, pid_t place) {
   return {};
 }
 
-void MountPoint::release_watcher() {
+void MountPoint::release() {
+  device_.reset();
   watcher_channel_.reset();
   // Somebody else may wait for all children of this process, and so have reaped it.
   if (watcher_ > 0) waitpid(watcher_, nullptr, 0);

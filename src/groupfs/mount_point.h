@@ -25,7 +25,8 @@ struct MountRequest {
 // mounting process dies in whatever way. Root uses it too, for that reason, and mount(2) where
 // there is none, or in another mount namespace (which usually ends with its processes).
 //
-// Owner: Session. Not thread-safe.
+// Owner: Session. Not thread-safe. What has descriptors (mount(), take_device(), release()) belongs
+// in one FileTable; unmount() better does not, as it walks a path.
 class MountPoint {
  public:
   // Errors: ENOENT, ENOTDIR, EACCES of the directory; ENODEV: no /dev/fuse; ENOPKG: no fusermount3,
@@ -35,7 +36,7 @@ class MountPoint {
 
   MountPoint(MountPoint&&) noexcept = default;
   MountPoint& operator=(MountPoint&&) noexcept = default;
-  // Does not unmount.
+  // Does not unmount. Only after release() or take_device() outside of the table.
   ~MountPoint() = default;
 
   // The end for the file system; the caller's from now on.
@@ -48,8 +49,9 @@ class MountPoint {
   bool elsewhere() const { return elsewhere_; }
   // Its st_dev, as /proc/PID/mountinfo names it; 0 if it is not mounted.
   dev_t device_number() const { return device_number_; }
-  // No process watches over it any more. To be called when it is unmounted.
-  void release_watcher();
+  // Closes the device, if it was not taken, and no process watches over the mount any more. To be
+  // called when it is unmounted.
+  void release();
 
  private:
   MountPoint() = default;

@@ -12,6 +12,15 @@ void PolledFile::set(fuse_pollhandle* handle) {
 
 void PolledFile::wake() {
   const std::lock_guard lock(mutex_);
+  // With a handle there is the table, too.
+  if (handle_ == nullptr || notifying_) return;
+  notifying_ = true;
+  table_.post([self = shared_from_this()] { self->notify(); });
+}
+
+void PolledFile::notify() {
+  const std::lock_guard lock(mutex_);
+  notifying_ = false;
   if (handle_ != nullptr) fuse_lowlevel_notify_poll(handle_);
 }
 

@@ -10,14 +10,18 @@
 #include <unordered_map>
 #include <vector>
 
+#include "groupfs/file_table.h"
+
 struct fuse_pollhandle;
 
 namespace warren::groupfs {
 
-// One opened file that is being polled; the handle is the kernel's, by which it is woken.
-class PolledFile {
+// One opened file that is being polled; the handle is the kernel's, by which it is woken. `table`
+// has the device, and has to stay as long as there is a handle.
+class PolledFile : public std::enable_shared_from_this<PolledFile> {
  public:
-  PolledFile(std::uint64_t group, std::string file) : group_(group), file_(std::move(file)) {}
+  PolledFile(std::uint64_t group, std::string file, FileTable& table)
+      : group_(group), file_(std::move(file)), table_(table) {}
   PolledFile(const PolledFile&) = delete;
   PolledFile& operator=(const PolledFile&) = delete;
   ~PolledFile() { set(nullptr); }
@@ -25,16 +29,21 @@ class PolledFile {
  private:
   friend class PollHandles;
   void set(fuse_pollhandle* handle);
+  // From whatever thread; the kernel is told by notify(), from one that has the device.
   void wake();
+  void notify();
 
   const std::uint64_t group_;
   const std::string file_;
+  FileTable& table_;
   std::mutex mutex_;
-  fuse_pollhandle* handle_ = nullptr;  // guarded by mutex_
+  // Guarded by mutex_:
+  fuse_pollhandle* handle_ = nullptr;
+  bool notifying_ = false;  // notify() is to come
 };
 
-// Owner: GroupMounts, one for all its mounts. Thread-safe; lock order: mutex_ is a leaf, and the
-// lock of a PolledFile is held only for a write(2) to /dev/fuse, which does not wait.
+// Owner: GroupMounts, one for all its mounts. Thread-safe; lock order: mutex_ is a leaf, and under
+// the lock of a PolledFile its table is told, or write(2) to /dev/fuse, which does not wait.
 class PollHandles {
  public:
   // `file` shall be woken by `handle`, which is its own from now on, at the next change.

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <optional>
 #include <system_error>
 
 #include "groupfs/fuse_api.h"
@@ -32,27 +33,36 @@ struct Buffer {
 
 void Session::SessionEnd::operator()(fuse_session* session) const { fuse_session_destroy(session); }
 
-Session::Session(FileSystem::Shared& shared, GroupRef root, MountPoint mount,
-                 std::function<void()> on_end)
-    : mount_(std::move(mount)),
-      file_system_(shared, std::move(root)),
-      on_end_(std::move(on_end)),
-      stopping_(eventfd(0, EFD_CLOEXEC)) {}
+Session::Session(FileSystem::Shared& shared, GroupRef root, std::unique_ptr<FileTable> table,
+                 MountPoint mount)
+    : table_(std::move(table)),
+      mount_(std::move(mount)),
+      file_system_(shared, std::move(root), *table_) {}
 
-Result<std::unique_ptr<Session>> Session::start(FileSystem::Shared& shared, GroupRef root,
-                                                MountPoint mount, std::function<void()> on_end) {
-  std::unique_ptr<Session> made(
-      new Session(shared, std::move(root), std::move(mount), std::move(on_end)));
-  if (const int error = made->begin()) {
-    // Nobody will serve it.
-    (void)made->mount_.unmount(true);
-    return Errno{error};
-  }
-  return made;
+Result<std::unique_ptr<Session>> Session::create(FileSystem::Shared& shared, GroupRef root,
+                                                 const MountRequest& request, std::string* reason) {
+  auto table = FileTable::create();
+  if (!table) return table.error();
+  std::optional<Result<MountPoint>> mount;
+  (*table)->run([&] { mount = MountPoint::mount(request, reason); });
+  if (!*mount) return mount->error();
+  return std::unique_ptr<Session>(
+      new Session(shared, std::move(root), std::move(*table), std::move(**mount)));
+}
+
+Result<void> Session::start(std::function<void()> on_end) {
+  on_end_ = std::move(on_end);
+  int error = 0;
+  table_->run([&] { error = begin(); });
+  if (error == 0) return {};
+  // Nobody will serve it.
+  (void)mount_.unmount(true);
+  return Errno{error};
 }
 
 int Session::begin() {
   fuse_set_log_func(no_log);
+  stopping_.reset(eventfd(0, EFD_CLOEXEC));
   if (!stopping_) return EMFILE;
   char name[] = "rcfs";
   char* arguments[] = {name, nullptr};
@@ -77,7 +87,8 @@ Session::~Session() { stop(); }
 
 bool Session::dropped() const {
   pollfd device{device_, POLLIN, 0};
-  return ::poll(&device, 1, 0) > 0 && (device.revents & POLLERR) != 0;
+  table_->run([&] { (void)::poll(&device, 1, 0); });
+  return (device.revents & POLLERR) != 0;
 }
 
 bool Session::add_thread() {
@@ -134,8 +145,10 @@ void Session::serve() {
 }
 
 void Session::stop() {
-  const std::uint64_t one = 1;
-  if (stopping_) (void)!write(stopping_.get(), &one, sizeof one);
+  table_->run([this] {
+    const std::uint64_t one = 1;
+    if (stopping_) (void)!write(stopping_.get(), &one, sizeof one);
+  });
   std::list<std::thread> threads;
   {
     const std::lock_guard lock(mutex_);
@@ -144,8 +157,11 @@ void Session::stop() {
   }
   for (std::thread& thread : threads) thread.join();
   file_system_.close_all();  // nobody will be told of changes by a session that is gone
-  session_.reset();          // closes the device: whoever waits for an answer gets one
-  mount_.release_watcher();
+  table_->run([this] {
+    session_.reset();  // closes the device: whoever waits for an answer gets one
+    mount_.release();
+    stopping_.reset();
+  });
 }
 
 }  // namespace warren::groupfs

@@ -217,6 +217,30 @@ EOF
   [ -z "$(ls -A "$DIR")" ]
 }
 
+# Rules for devices make it walk the path of every open itself. Many groups make its answers slow.
+@test "a supervisor that is killed on its way into its own mount does not stay" {
+  local round
+  for round in 1 2 3 4 5; do
+    mounted_container
+    mkdir -p "$DIR/a/b/c/d"
+    (cd "$DIR/a/b" && mkdir {1..2000})
+    put 'c 1:9 rwm' "$DIR/a/devices.deny"
+    "$WARREN" exec "$NAME" -- sh -c '
+      for i in 1 2 3 4; do
+        while read -r line; do :; done <"$1/a/b/c/d/devices.list"
+        echo ready
+        while :; do read -r line <"$1/a/b/c/d/devices.list"; done 2>/dev/null &
+      done
+      wait' sh "$DIR" >"$WORK/opened" 2>/dev/null 3>&- &
+    eventually 20 grep -q ready "$WORK/opened"
+    kill -KILL "$SUPERVISOR"
+    eventually 20 gone "$SUPERVISOR" || { umount -f "$DIR"; return 1; }
+    eventually 20 not_mounted "$DIR"
+    rm "$WORK/opened"
+    wait
+  done
+}
+
 @test "readers, movers and makers at once" {
   mounted_container
   local pids=() i
