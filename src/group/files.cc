@@ -34,6 +34,14 @@ const GroupFile* GroupsImpl::find_file(const Group& group, std::string_view name
   return nullptr;
 }
 
+bool GroupsImpl::is_taken_over(const GroupFile& file) const {
+  for (std::uint32_t left = taken_over.load(std::memory_order_relaxed); left != 0;) {
+    const std::span<const GroupFile> files = subsystem(take_bit(left)).files;
+    if (&file >= files.data() && &file < files.data() + files.size()) return true;
+  }
+  return false;
+}
+
 bool GroupsImpl::has_file(const Group& group, std::string_view name) const {
   const CommonFile* common = find_common(name);
   if (common != nullptr) return shown_on(common->flags, group);
@@ -87,6 +95,7 @@ Result<std::string> Groups::read(Group& group, std::string_view name, const Grou
   if (!group.alive()) return Errno{ENODEV};
   if (file == nullptr) return Errno{ENOENT};
   if (file->read == nullptr) return Errno{EACCES};
+  if (impl_->is_taken_over(*file)) return impl_->mirror->read(group, name);
   return file->read(*state, caller);
 }
 
@@ -118,6 +127,7 @@ Result<void> Groups::write(Group& group, std::string_view name, std::string_view
   if (file == nullptr) return Errno{ENOENT};
   if (file->write == nullptr) return Errno{EACCES};
   if (auto r = may_change(group, caller, change_by(name)); !r) return r;
+  if (impl_->is_taken_over(*file)) return impl_->mirror->write(group, name, trim(text));
   return file->write(*state, trim(text), caller);
 }
 
