@@ -16,8 +16,10 @@ need_delegation() {
 }
 
 teardown() {
-  local left=0
-  [ -z "$(survivors)" ] || { echo "left behind on the host: $(survivors)" >&2; kill -KILL $(survivors); left=1; }
+  local left=0 processes
+  processes=$(survivors)
+  # shellcheck disable=SC2086
+  [ -z "$processes" ] || { echo "left behind on the host:" $processes >&2; kill -KILL $processes; left=1; }
   if [ -n "${D:-}" ] && [ -d "$D" ]; then
     if [ -n "$(directories)" ]; then
       { echo "left behind in $D:"; directories; } >&2
@@ -64,8 +66,6 @@ has_process() { grep -qx "$2" "$C$1/warren.tasks/cgroup.procs"; }
   [ "$(info cgroup)" = delegate ]
   [ "$(info 'kernel_controllers | contains(["pids"])')" = true ]
   has_process /g "$(host 1)"
-  run -0 in_scope "$WARREN" doctor
-  [[ "$output" == *"in this container the kernel has"* ]] || [[ "$output" == *"cgroup delegation"* ]]
   run -0 warren exec "$name" -- "$WARREN" doctor --json
   [[ "$output" == *"in this container the kernel has"*pids* ]]
   end
@@ -230,7 +230,7 @@ OUT
     "$WARREN" run --group /g/in -- sh -c "echo >ready; sleep 100" & wait'
   eventually 20 test -e ready
   [ "$(cat "$C/g/in/pids.max")" = 20 ]
-  eventually 10 test -s "$C/g/in/warren.tasks/cgroup.procs"
+  eventually 10 grep -q . "$C/g/in/warren.tasks/cgroup.procs"
   warren exec "$name" -- sh -c 'echo $$ >joined; exec sleep 100' &
   eventually 20 test -s joined
   has_process /g "$(host "$(cat joined)")"
@@ -282,8 +282,7 @@ time.sleep(100)'
   nothing_left
   touch nothing; chmod +x nothing
   printf '#!/no/such/interpreter\n' >nothing
-  run delegate -- ./nothing
-  [ "$status" -ne 0 ]
+  run -127 delegate -- ./nothing
   nothing_left
   run -125 delegate --group /g --set pids.max=x -- true
   [[ "$output" == *"--set: pids.max=x"* ]]
