@@ -14,8 +14,8 @@ namespace warren {
 class Group;
 
 // Owner: the embedder; outlives the Groups. Thread-safe. make(), remove() and place() are called
-// under the lock of Groups, read() and write() without it; none may call Groups back, except for
-// Group::id() and its like that take no lock.
+// under the lock of Groups, read() and write() without it; none may call Groups back, but for what
+// groups.h marks as allowed there.
 class GroupMirror {
  public:
   virtual ~GroupMirror() = default;
@@ -26,15 +26,16 @@ class GroupMirror {
   virtual bool takes_over(std::string_view subsystem) const = 0;
 
   // A group was made below one that is mirrored (a root always is). An error is mkdir's.
-  virtual Result<void> make(const Group& group) = 0;
+  virtual Result<void> make(Group& group) = 0;
   // The group has left the tree. No tasks are in it, as far as warren knows.
   virtual void remove(const Group& group) = 0;
   // Puts the whole process into the group: the kernel's controllers know no single threads. One
   // that has ended meanwhile is no error. Errors: the kernel's, for a write to cgroup.procs.
   virtual Result<void> place(ThreadGroup& process, const Group& group) = 0;
 
-  // A file of a subsystem that is taken over, by the name that the subsystem gives it. Errors: the
-  // kernel's. EOPNOTSUPP: this kernel has nothing like it. ENODEV: the group is gone.
+  // A file of a subsystem that is taken over, by the name that the subsystem gives it. Of changes
+  // the mirror tells by Groups::file_changed(), from a thread of its own, until remove(). Errors:
+  // the kernel's. EOPNOTSUPP: this kernel has nothing like it. ENODEV: the group is gone.
   virtual Result<std::string> read(const Group& group, std::string_view file) = 0;
   virtual Result<void> write(const Group& group, std::string_view file, std::string_view text) = 0;
 };

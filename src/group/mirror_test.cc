@@ -21,7 +21,7 @@ struct NotingMirror final : GroupMirror {
   bool takes_over(std::string_view subsystem) const override {
     return subsystem == "s_b" || subsystem == "pids";
   }
-  Result<void> make(const Group& group) override {
+  Result<void> make(Group& group) override {
     calls.push_back("make " + group.name());
     return make_error == 0 ? Result<void>() : Errno{make_error};
   }

@@ -35,6 +35,7 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
       new Container(std::move(*kernel), std::move(*ns), name, front));
   container->cgroup_ = cgroup;
   if (auto groups = container->runtime_.start_groups(cgroup); !groups) return groups.error();
+  if (cgroup != nullptr) cgroup->watch(container->runtime_.groups());
   Agents& agents = container->runtime_.agents();
   if (agent) {
     // Who did not ask for it by name is served without.

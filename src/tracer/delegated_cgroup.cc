@@ -117,7 +117,13 @@ void DelegatedCgroup::enable_controllers() {
   }
 }
 
+void DelegatedCgroup::watch(Groups& groups) {
+  events_ = std::make_unique<cgroup::Events>(
+      [&groups](Group& group, const std::string& file) { groups.file_changed(group, file); });
+}
+
 void DelegatedCgroup::end() {
+  events_.reset();
   const int fd = place_.directory.get();
   const auto top = cgroup::open_directory(fd, name_);
   // The other of the two has done all of it.
@@ -144,7 +150,7 @@ DelegatedCgroup::Directory DelegatedCgroup::find(const Group& group) {
   return it == nodes_.end() ? nullptr : it->second.directory;
 }
 
-Result<void> DelegatedCgroup::make(const Group& group) {
+Result<void> DelegatedCgroup::make(Group& group) {
   const Directory above = find(*group.parent());
   if (!above) return Errno{ENOENT};
   switch_controllers(above->get(), controllers_, '+');
@@ -163,6 +169,7 @@ Result<void> DelegatedCgroup::make(const Group& group) {
     unlinkat(above->get(), name.c_str(), AT_REMOVEDIR);
     return directory.error();
   }
+  if (events_) events_->add(directory->get(), group);
   const std::lock_guard lock(mutex_);
   nodes_.emplace(group.id(),
                  Node{std::make_shared<const UniqueFd>(std::move(*directory)), above, name});
@@ -170,6 +177,7 @@ Result<void> DelegatedCgroup::make(const Group& group) {
 }
 
 void DelegatedCgroup::remove(const Group& group) {
+  if (events_) events_->remove(group);
   const std::lock_guard lock(mutex_);
   const auto it = nodes_.find(group.id());
   if (it == nodes_.end()) return;

@@ -13,10 +13,13 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "tracer/cgroup_events.h"
 #include "tracer/cgroup_place.h"
 #include "warren/group_mirror.h"
 
 namespace warren {
+
+class Groups;
 
 // The directories of one container, below the delegated one that `warren run` was started in:
 //
@@ -29,7 +32,8 @@ namespace warren {
 //
 // Made by the front, then a copy of it is in the supervisor too. end() may be called by both, and
 // does what the other has left: the supervisor at the container's end, the front after that, so
-// that the directories go whichever of the two is killed. Thread-safe; its mutex is a leaf.
+// that the directories go whichever of the two is killed. Thread-safe; its mutexes are
+// leaves, but that of the events is held while Groups::file_changed() is called.
 class DelegatedCgroup final : public GroupMirror {
  public:
   // Moves the caller, and `own` with it, out of the directory that they are in. Removes what
@@ -41,13 +45,15 @@ class DelegatedCgroup final : public GroupMirror {
 
   // The controllers that the kernel has, by name.
   const std::vector<std::string>& controllers() const { return controllers_; }
+  // Tells these groups of changes from now on. Before groups are made; `groups` outlives end().
+  void watch(Groups& groups);
   // Everybody is killed who is left, the directories go, and the caller and all others of the
   // supervisor's directory are in D again, as before.
   void end();
 
   // GroupMirror
   bool takes_over(std::string_view subsystem) const override;
-  Result<void> make(const Group& group) override;
+  Result<void> make(Group& group) override;
   void remove(const Group& group) override;
   Result<void> place(ThreadGroup& process, const Group& group) override;
   Result<std::string> read(const Group& group, std::string_view file) override;
@@ -82,6 +88,7 @@ class DelegatedCgroup final : public GroupMirror {
   std::vector<std::string> enabled_;  // in D, by this container
   UniqueFd top_;                      // D/warren-NAME
   Directory root_;
+  std::unique_ptr<cgroup::Events> events_;  // null in the front
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Node> nodes_;  // by Group::id(); guarded by mutex_
   std::vector<Leftover> leftovers_;                // guarded by mutex_

@@ -223,6 +223,31 @@ OUT
   end
 }
 
+@test "delegate: poll(2) on a mounted file tells of the kernel's events" {
+  need_delegation
+  [ -w /dev/fuse ] && command -v fusermount3 >/dev/null || skip "no FUSE here"
+  detached -- perl -e 'select undef, undef, undef, 0.1 until -e "go"; fork; sleep 100'
+  mkdir m
+  warren mount "$name" m
+  python3 -c '
+import select, sys
+file = open("m/g/pids.events")
+print(file.read().split(), file=sys.stderr)
+poll = select.poll()
+poll.register(file, select.POLLPRI)
+open("polls", "w").close()
+told = poll.poll(30000)
+file.seek(0)
+print(len(told), file.read().split()[1] != "0")' >told &
+  eventually 20 test -e polls
+  echo 1 >m/g/pids.max
+  touch go
+  wait $!
+  [ "$(cat told)" = "1 True" ]
+  warren umount m
+  end
+}
+
 @test "delegate: guests' groups, exec and nested namespaces are in the kernel's cgroups" {
   need_delegation
   # shellcheck disable=SC2016
