@@ -25,6 +25,10 @@ class GroupMirror {
   // write(), and it cannot be mounted elsewhere (EBUSY).
   virtual bool takes_over(std::string_view subsystem) const = 0;
 
+  // Whether the kernel has a file of a subsystem that is taken over, or what it can be made of; a
+  // group has no others. The answer never changes. With or without the lock.
+  virtual bool has(std::string_view file) const = 0;
+
   // A group was made below one that is mirrored (a root always is). An error is mkdir's.
   virtual Result<void> make(Group& group) = 0;
   // The group has left the tree. No tasks are in it, as far as warren knows.
@@ -35,7 +39,7 @@ class GroupMirror {
 
   // A file of a subsystem that is taken over, by the name that the subsystem gives it. Of changes
   // the mirror tells by Groups::file_changed(), from a thread of its own, until remove(). Errors:
-  // the kernel's. EOPNOTSUPP: this kernel has nothing like it. ENODEV: the group is gone.
+  // the kernel's. EOPNOTSUPP: it can only be read. ENODEV: the group is gone.
   virtual Result<std::string> read(const Group& group, std::string_view file) = 0;
   virtual Result<void> write(const Group& group, std::string_view file, std::string_view text) = 0;
 };

@@ -290,6 +290,8 @@ struct GroupsImpl {
   // The subsystem's file that the group has, and its state.
   const GroupFile* find_file(const Group& group, std::string_view name,
                              SubsystemState** state) const;
+  // Whether the group has this file of subsystem `index`.
+  bool offers(const Group& group, int index, const GroupFile& file) const;
   // Whether the kernel's cgroup has it, and not the state.
   bool is_taken_over(const GroupFile& file) const;
   static bool shown_on(unsigned flags, const Group& group);

@@ -12,6 +12,12 @@ bool GroupsImpl::shown_on(unsigned flags, const Group& group) {
   return (flags & against) == 0;
 }
 
+bool GroupsImpl::offers(const Group& group, int index, const GroupFile& file) const {
+  if (!shown_on(file.flags, group)) return false;
+  const bool kernels = (taken_over.load(std::memory_order_relaxed) & bit(index)) != 0;
+  return !kernels || mirror->has(file.name);
+}
+
 const CommonFile* GroupsImpl::find_common(std::string_view name) {
   for (const CommonFile& file : common_files()) {
     if (file.name == name) return &file;
@@ -26,7 +32,7 @@ const GroupFile* GroupsImpl::find_file(const Group& group, std::string_view name
         group.inner_->states[static_cast<std::size_t>(i)].load(std::memory_order_acquire);
     if (own == nullptr) continue;
     for (const GroupFile& file : subsystem(i).files) {
-      if (file.name != name || !shown_on(file.flags, group)) continue;
+      if (file.name != name || !offers(group, i, file)) continue;
       *state = own;
       return &file;
     }
@@ -57,7 +63,7 @@ std::vector<std::string> Groups::files(const Group& group) const {
   for (int i = 0; i < impl_->nr_subsystems(); ++i) {
     if (group.state(impl_->subsystem(i)) == nullptr) continue;
     for (const GroupFile& file : impl_->subsystem(i).files) {
-      if (GroupsImpl::shown_on(file.flags, group)) all.emplace_back(file.name);
+      if (impl_->offers(group, i, file)) all.emplace_back(file.name);
     }
   }
   return all;

@@ -21,6 +21,7 @@ struct NotingMirror final : GroupMirror {
   bool takes_over(std::string_view subsystem) const override {
     return subsystem == "s_b" || subsystem == "pids";
   }
+  bool has(std::string_view file) const override { return file != "pids.peak"; }
   Result<void> make(Group& group) override {
     calls.push_back("make " + group.name());
     return make_error == 0 ? Result<void>() : Errno{make_error};
@@ -104,6 +105,11 @@ TEST_F(MirrorTest, LimitsAreTheKernels) {
   EXPECT_TRUE(real->write(*a, "pids.max", " 0\n", {}));
   EXPECT_EQ(*real->read(*a, "pids.max", {}), "0");
   EXPECT_EQ(real->write(*a, "pids.max", "bad", {}).error_code(), EINVAL);
+  // The kernel lacks this one.
+  EXPECT_EQ(real->read(*a, "pids.peak", {}).error_code(), ENOENT);
+  const std::vector<std::string> files = real->files(*a);
+  EXPECT_EQ(std::count(files.begin(), files.end(), "pids.peak"), 0);
+  EXPECT_EQ(std::count(files.begin(), files.end(), "pids.max"), 1);
   // What warren alone has stays warren's.
   EXPECT_TRUE(real->write(*a, "cgroup.freeze", "1", {}));
   EXPECT_EQ(*real->read(*a, "cgroup.freeze", {}), "1\n");

@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kSharesOfDefault = 1024;
 constexpr std::int64_t kDefaultWeight = 100;
 
-// What a file of v1 is called in v2, where the text is the same.
+// What a file of v1 is called in v2 where the text is the same, and what it is made of where not.
 struct Alias {
   std::string_view name;
   const char* kernel;
@@ -93,6 +93,14 @@ Result<void> write_period(int directory, std::string_view text) {
   return write_file(directory, "cpu.max", *quota + " " + std::string(text));
 }
 
+constexpr Alias kMade[] = {
+    {"cpu.cfs_quota_us", "cpu.max"},
+    {"cpu.cfs_period_us", "cpu.max"},
+    {"cpu.shares", "cpu.weight"},
+    {"memory.limit_in_bytes", "memory.max"},
+    {"memory.failcnt", "memory.events.local"},
+};
+
 const Alias* find_alias(std::string_view file) {
   for (const Alias& alias : kAliases) {
     if (alias.name == file) return &alias;
@@ -101,6 +109,14 @@ const Alias* find_alias(std::string_view file) {
 }
 
 }  // namespace
+
+std::string kernel_name(std::string_view file) {
+  for (const Alias& made : kMade) {
+    if (made.name == file) return made.kernel;
+  }
+  const Alias* alias = find_alias(file);
+  return alias != nullptr ? alias->kernel : std::string(file);
+}
 
 Result<std::string> read_as(int directory, bool root, std::string_view file) {
   if (file == "cpu.cfs_quota_us") return line(word(directory, "cpu.max", 0), "-1");
@@ -111,8 +127,7 @@ Result<std::string> read_as(int directory, bool root, std::string_view file) {
   // A root says what the container has.
   if (root && file == "cpuset.cpus") return read_file(directory, "cpuset.cpus.effective");
   if (root && file == "cpuset.mems") return read_file(directory, "cpuset.mems.effective");
-  const Alias* alias = find_alias(file);
-  return read_file(directory, alias != nullptr ? alias->kernel : std::string(file));
+  return read_file(directory, kernel_name(file));
 }
 
 Result<void> write_as(int directory, std::string_view file, std::string_view text) {

@@ -44,6 +44,22 @@ std::optional<std::string> own_cgroup() {
   return std::nullopt;
 }
 
+// Whether one of the controllers is in a hierarchy of v1, where no v2 directory can have it.
+bool bound_to_v1() {
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    std::string id, names;
+    std::getline(std::getline(fields, id, ':'), names, ':');
+    for (const char* controller : kControllers) {
+      if (("," + names + ",").find("," + std::string(controller) + ",") != std::string::npos) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 // `path` below `top`; nothing: it is not there.
 std::optional<std::string> below(const std::string& path, const std::string& top) {
   if (top == "/") return path == "/" ? "" : path;
@@ -117,7 +133,10 @@ Place find_place(std::span<const pid_t> own) {
   }
   if (const int error = try_delegation(fd)) return refuse(std::move(place), error, "");
   if (place.controllers.empty()) {
-    return refuse(std::move(place), EOPNOTSUPP, "it has none of cpu, cpuset, memory and pids");
+    const std::string detail = "it has none of cpu, cpuset, memory and pids";
+    if (!bound_to_v1()) return refuse(std::move(place), EOPNOTSUPP, detail);
+    return refuse(std::move(place), EOPNOTSUPP, detail + ", which cgroups v1 have",
+                  "boot with cgroup_no_v1=all (systemd.unified_cgroup_hierarchy=1)");
   }
   if (!place.others.empty()) {
     const std::size_t count = place.others.size();

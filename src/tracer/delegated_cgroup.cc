@@ -1,6 +1,7 @@
 #include "tracer/delegated_cgroup.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,9 +63,15 @@ std::unique_ptr<DelegatedCgroup> DelegatedCgroup::create(const std::string& cont
   }
   const std::string path = place.path;
   std::unique_ptr<DelegatedCgroup> made(new DelegatedCgroup(std::move(place), kPrefix + container));
+  // A directory that is being made looks like one that was left behind.
+  const int fd = made->place_.directory.get();
+  flock(fd, LOCK_EX);
   made->remove_stale();
-  if (auto built = made->build(own); !built) {
-    made->end();
+  const auto built = made->build(own);
+  flock(fd, LOCK_UN);
+  if (!built) {
+    // One of that name that somebody else has stays as it is.
+    if (made->top_.ok()) made->end();
     *problem = describe(path, built.error_code(), "", "");
     return nullptr;
   }
@@ -141,6 +148,11 @@ void DelegatedCgroup::end() {
 
 bool DelegatedCgroup::takes_over(std::string_view subsystem) const {
   return std::find(controllers_.begin(), controllers_.end(), subsystem) != controllers_.end();
+}
+
+// The root group's cgroup is none of the kernel's roots, so it has whatever others have.
+bool DelegatedCgroup::has(std::string_view file) const {
+  return faccessat(root_->get(), cgroup::kernel_name(file).c_str(), F_OK, 0) == 0;
 }
 
 DelegatedCgroup::Directory DelegatedCgroup::find(const Group& group) {

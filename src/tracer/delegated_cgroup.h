@@ -53,6 +53,7 @@ class DelegatedCgroup final : public GroupMirror {
 
   // GroupMirror
   bool takes_over(std::string_view subsystem) const override;
+  bool has(std::string_view file) const override;
   Result<void> make(Group& group) override;
   void remove(const Group& group) override;
   Result<void> place(ThreadGroup& process, const Group& group) override;

@@ -89,6 +89,9 @@ has_process() { grep -qx "$2" "$C$1/warren.tasks/cgroup.procs"; }
   [ "$(get /g pids.current)" = 4 ]
   [ "$(field /g pids.events max)" -eq 6 ]
   [ "$(warren group procs -q "$name" /g | wc -l)" -eq 4 ]
+  # Every file that a group is said to have can be read.
+  local file
+  for file in $(warren group ls "$name" /g | grep -E '^(cpu|cpuset|memory|pids)[.]'); do get /g "$file"; done
   end
 }
 
