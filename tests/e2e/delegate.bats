@@ -246,6 +246,7 @@ print(len(told), file.read().split()[1] != "0")' >told &
   echo 1 >m/g/pids.max
   touch go
   wait $!
+  echo "told: $(cat told); $(cat m/g/pids.events)"
   [ "$(cat told)" = "1 True" ]
   warren umount m
   end
