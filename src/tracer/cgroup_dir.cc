@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 namespace warren::cgroup {
 
@@ -56,10 +57,15 @@ void wait_until_empty(int directory, int timeout_ms) {
 
 }  // namespace
 
+UniqueFd away_from_low(UniqueFd fd) {
+  UniqueFd high(fcntl(fd.get(), F_DUPFD_CLOEXEC, 512));
+  return high.ok() ? std::move(high) : std::move(fd);
+}
+
 Result<UniqueFd> open_directory(int at, const std::string& path) {
   UniqueFd fd(openat(at, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.ok()) return Errno{errno};
-  return fd;
+  return away_from_low(std::move(fd));
 }
 
 Result<std::string> read_file(int directory, const std::string& file) {

@@ -12,7 +12,10 @@
 
 namespace warren::cgroup {
 
-// A directory itself; for openat(2) and its like. Errors: open(2)'s.
+// The same descriptor above the low numbers, which a program that is about to start needs for
+// itself: it may have a small RLIMIT_NOFILE already.
+UniqueFd away_from_low(UniqueFd fd);
+// A directory itself, by such a descriptor; for openat(2) and its like. Errors: open(2)'s.
 Result<UniqueFd> open_directory(int at, const std::string& path);
 
 // The whole text of a file, or what one write(2) to it says. Errors: the kernel's for that file;

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "tracer/cgroup_dir.h"
+
 namespace warren::cgroup {
 
 namespace {
@@ -17,8 +19,8 @@ constexpr const char* kFiles[] = {"pids.events", "pids.events.local", "memory.ev
 
 Events::Events(std::function<void(Group&, const std::string&)> changed)
     : changed_(std::move(changed)),
-      inotify_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
-      stop_(eventfd(0, EFD_CLOEXEC)) {
+      inotify_(away_from_low(UniqueFd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)))),
+      stop_(away_from_low(UniqueFd(eventfd(0, EFD_CLOEXEC)))) {
   if (inotify_.ok() && stop_.ok()) thread_ = std::thread([this] { run(); });
 }
 
