@@ -13,6 +13,8 @@
 
 namespace warren {
 
+class GroupMirror;
+
 // Processor time in microseconds.
 struct CpuTime {
   std::uint64_t user = 0;
@@ -91,6 +93,8 @@ class GroupHost {
   // What uname(2) says of the host; a group shows these until it has names of its own.
   virtual std::string nodename() { return "(none)"; }
   virtual std::string domainname() { return "(none)"; }
+  // The kernel's cgroups behind the groups, asked for once, when a Groups is made. Null: none.
+  virtual GroupMirror* mirror() { return nullptr; }
   // Microseconds of a clock that never goes back.
   virtual std::uint64_t now() { return 0; }
 };

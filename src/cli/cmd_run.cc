@@ -56,6 +56,10 @@ class RunCommand : public Command {
                        "How guests are served: ptrace, inject or auto (default: $WARREN_BACKEND, "
                        "or auto)")
             ->type_name("NAME");
+    app.add_option("--cgroup", cgroup_,
+                   "Whose controllers the groups have: warren's own, or, by delegate, the kernel's "
+                   "(default: warren)")
+        ->type_name("NAME");
     app.add_option("--group", group_, "Group to start in; made if it is not there")
         ->type_name("PATH");
     app.add_option("--set", settings_, "Write a value to a file of that group first; repeatable")
@@ -80,6 +84,7 @@ class RunCommand : public Command {
   // Fills in the plan; what is wrong with the command line, if anything.
   std::optional<Failure> check();
   std::optional<Failure> check_backend();
+  std::optional<Failure> check_cgroup() const;
   std::optional<Failure> check_group();
   int run_inside();
   bool enter_group(GroupTarget& target) const;
@@ -88,7 +93,7 @@ class RunCommand : public Command {
   static int finish(StartReport& start, const control::RunOutcome& outcome);
 
   RunContainer run_container_;
-  std::string name_, nest_text_ = "1", backend_name_, group_;
+  std::string name_, nest_text_ = "1", backend_name_, cgroup_ = "warren", group_;
   std::vector<std::string> settings_;
   CLI::Option* backend_option_ = nullptr;
   const char* backend_source_ = "run: --backend";
@@ -111,6 +116,7 @@ std::optional<Failure> RunCommand::check() {
         "a name is a letter or digit and then up to 63 letters, digits, '_', '.' or '-'"};
   }
   if (auto failure = check_backend()) return failure;
+  if (auto failure = check_cgroup()) return failure;
   if (auto failure = check_group()) return failure;
   auto program = control::find_program(plan_.argv[0]);
   if (!program) {
@@ -135,6 +141,11 @@ std::optional<Failure> RunCommand::check_backend() {
   }
   backend_ = *backend;
   return std::nullopt;
+}
+
+std::optional<Failure> RunCommand::check_cgroup() const {
+  if (cgroup_ == "warren" || cgroup_ == "delegate") return std::nullopt;
+  return Failure{"run: --cgroup", cgroup_, EINVAL, "give warren or delegate"};
 }
 
 std::optional<Failure> RunCommand::check_group() {
@@ -180,6 +191,10 @@ int RunCommand::run_inside() {
   if (backend_option_->count() > 0 && backend_ != Backend::kAuto) {
     return report({"run: --backend", backend_name_, EOPNOTSUPP,
                    "this runs inside a container, whose own back end serves what is below it"});
+  }
+  if (cgroup_ == "delegate") {
+    return report({"run: --cgroup", cgroup_, EOPNOTSUPP,
+                   "this runs inside a container, whose own groups hold what is below it"});
   }
   // Before detach(), where the errors can still be told.
   if (GroupTarget target("run: --group"); !group_.empty() && !enter_group(target)) {
@@ -227,6 +242,8 @@ control::RunOutcome RunCommand::run_outside(StartReport& start) {
   start.name(options.socket.name());
   setenv("WARREN_SOCKET", options.socket.path().c_str(), 1);
   options.stats = stats_;
+  options.delegate = cgroup_ == "delegate";
+  options.own_processes = start.callers();
   if (!group_.empty()) options.group = group_path(group_);
   for (const std::string& setting : settings_) {
     options.group_settings.push_back(*parse_setting(setting));

@@ -10,15 +10,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "base/unique_fd.h"
+#include "cli/containers.h"
 #include "cli/inside.h"
 #include "control/exec_program.h"
 #include "control/runtime_dir.h"
 #include "tracer/backend.h"
+#include "tracer/cgroup_place.h"
 
 namespace warren::cli {
 namespace {
@@ -70,18 +73,25 @@ int try_ptrace() {
   return error;
 }
 
-// The path of this process's cgroup in the unified hierarchy; empty: none.
-std::string own_cgroup() {
-  UniqueFd fd(open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC));
-  char buffer[8192];
-  ssize_t size = fd ? read(fd.get(), buffer, sizeof buffer) : 0;
-  std::string text(buffer, static_cast<size_t>(size > 0 ? size : 0));
-  for (size_t begin = 0; begin < text.size();) {
-    size_t end = std::min(text.find('\n', begin), text.size());
-    if (text.compare(begin, 3, "0::") == 0) return text.substr(begin + 3, end - begin - 3);
-    begin = end + 1;
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+// What is in force where this process itself is a guest.
+Finding check_cgroup_inside() {
+  Finding finding{"cgroup delegation", Health::kOk, false, "", "", ""};
+  std::vector<control::ContainerInfo> own;
+  if (auto failure = fetch_containers("doctor", "", own); failure || own.empty()) {
+    finding.health = Health::kMissing;
+    finding.detail = "this container does not say whose controllers it has";
+    return finding;
   }
-  return "";
+  const std::vector<std::string>& kernel = own.front().kernel_controllers;
+  finding.detail = kernel.empty() ? "this container's controllers are warren's own"
+                                  : "in this container the kernel has " + joined(kernel);
+  return finding;
 }
 
 }  // namespace
@@ -176,40 +186,22 @@ Finding check_fuse() {
 }
 
 Finding check_cgroup() {
-  std::string path = own_cgroup();
-  std::string mount = "/sys/fs/cgroup";
-  if (access((mount + "/cgroup.controllers").c_str(), F_OK) < 0) mount += "/unified";
-  bool unified = !path.empty() && access((mount + "/cgroup.procs").c_str(), F_OK) == 0;
-  const char* cost = "limits are kept by warren alone, without the kernel's help";
-  if (!unified) {
-    return {"cgroup delegation",
-            Health::kMissing,
-            false,
-            "no cgroup v2 here",
-            cost,
-            "mount cgroup2 on /sys/fs/cgroup"};
+  if (inside_container()) return check_cgroup_inside();
+  const cgroup::Place place = cgroup::find_place({});
+  Finding finding{"cgroup delegation", Health::kOk, false, place.path, "", ""};
+  if (place.error == 0) {
+    finding.detail += ": 'run --cgroup=delegate' gives the kernel " + joined(place.controllers) +
+                      "; without it warren's own are in force";
+    return finding;
   }
-  std::string directory = mount + (path == "/" ? "" : path);
-  std::string probe = directory + "/warren-doctor-" + std::to_string(getpid());
-  if (mkdir(probe.c_str(), 0755) < 0) {
-    return {"cgroup delegation",
-            Health::kMissing,
-            false,
-            directory + ": " + strerror(errno),
-            cost,
-            "log in through systemd, or run under 'systemd-run --user --scope -p Delegate=yes'"};
-  }
-  rmdir(probe.c_str());
-  std::string controllers = first_line(directory + "/cgroup.controllers");
-  if (controllers.empty()) {
-    return {"cgroup delegation",
-            Health::kLimited,
-            false,
-            directory + " has no controllers",
-            cost,
-            "run under 'systemd-run --user --scope -p Delegate=yes'"};
-  }
-  return {"cgroup delegation", Health::kOk, false, directory + ": " + controllers, "", ""};
+  if (!place.path.empty()) finding.detail += std::string(": ") + strerror(place.error);
+  if (!place.path.empty() && !place.detail.empty()) finding.detail += ", ";
+  finding.detail += place.detail;
+  // Another place may do.
+  finding.health = place.path.empty() ? Health::kMissing : Health::kLimited;
+  finding.cost = "limits are warren's own: it looks and freezes or kills, the kernel would refuse";
+  finding.advice = place.advice;
+  return finding;
 }
 
 Finding check_user_namespaces() {

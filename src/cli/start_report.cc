@@ -75,6 +75,7 @@ StartReport detach() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) fail("pipe", errno);
   UniqueFd reader(ends[0]), writer(ends[1]);
+  const pid_t caller = getpid();
   pid_t child = fork();
   if (child < 0) fail("fork", errno);
   if (child > 0) {
@@ -84,6 +85,7 @@ StartReport detach() {
   // Twice: the process that stays leads no session, so it can never get a terminal by opening one,
   // and the caller never has it as a child to reap.
   StartReport report(std::move(writer));
+  report.callers_ = {caller, getpid()};
   setsid();
   pid_t second = fork();
   if (second < 0) {

@@ -1,8 +1,11 @@
 // What a detached run tells the command that started it, over a pipe: that it started, or why not.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/unique_fd.h"
 
@@ -21,10 +24,14 @@ class StartReport {
   void started() const;   // the last word, as failed() is
   void failed(int exit_status, std::string_view line) const;
   void close() { fd_.reset(); }
+  // The processes between the command that was started and this one; they have ended, or will.
+  const std::vector<pid_t>& callers() const { return callers_; }
 
  private:
   void send(char kind, std::string_view text) const;
+  friend StartReport detach();
   UniqueFd fd_;
+  std::vector<pid_t> callers_;
 };
 
 // What the reader made of it: at the last word or at the end of the stream.

@@ -41,10 +41,12 @@ struct NamespaceInfo {
 // One container: the root namespace, everything below it and the supervisor that serves it.
 struct ContainerInfo {
   std::string name;
-  std::string backend;     // "ptrace" or "inject"
-  int supervisor_pid = 0;  // host number; 0 when the observer is a guest
-  int64_t started = 0;     // seconds since the epoch
-  int view_level = 0;      // level of the first number of each tuple
+  std::string backend;            // "ptrace" or "inject"
+  std::string cgroup = "warren";  // whose controllers: "warren" or "delegate", the kernel's
+  std::vector<std::string> kernel_controllers;  // "delegate": those that the kernel has
+  int supervisor_pid = 0;                       // host number; 0 when the observer is a guest
+  int64_t started = 0;                          // seconds since the epoch
+  int view_level = 0;                           // level of the first number of each tuple
   std::vector<TaskInfo> tasks;
   std::vector<NamespaceInfo> namespaces;  // parents before their children
 };

@@ -1,6 +1,8 @@
 // What `warren run` hands to the supervisor.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
 #include <utility>
@@ -17,6 +19,11 @@ struct RunOptions {
   bool stats = false;             // print what interception cost on stderr at the end
   bool agent = false;             // the back end: agent code in the guests, or ptrace alone
   bool agent_unscoped = false;    // the agent tests paths outside a Landlock domain as well
+
+  // The kernel's controllers instead of warren's own, in the delegated cgroup that the caller is
+  // in. Errors are 125: "run: --cgroup: PATH: strerror; what to do".
+  bool delegate = false;
+  std::vector<pid_t> own_processes;  // besides the caller: those that belong to this very command
 
   // The group that pid 1 starts in, "/a/b" of the default hierarchy, made (parents too) if it is
   // not there; empty: the root. Then the files to write, in this order, before pid 1 is let go.

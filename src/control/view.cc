@@ -68,6 +68,8 @@ Result<ContainerInfo> restrict_view(const ContainerInfo& whole, uint64_t inode) 
   ContainerInfo view;
   view.name = whole.name;
   view.backend = whole.backend;
+  view.cgroup = whole.cgroup;
+  view.kernel_controllers = whole.kernel_controllers;
   view.started = whole.started;
   std::unordered_set<uint64_t> visible;
   for (const NamespaceInfo& ns : whole.namespaces) {  // parents come first
@@ -130,6 +132,8 @@ nlohmann::json to_json(const ContainerInfo& info) {
   }
   return {{"name", info.name},
           {"backend", info.backend},
+          {"cgroup", info.cgroup},
+          {"kernel_controllers", info.kernel_controllers},
           {"supervisor", info.supervisor_pid},
           {"started", info.started},
           {"view_level", info.view_level},
@@ -141,6 +145,8 @@ Result<ContainerInfo> container_from_json(const nlohmann::json& json) try {
   ContainerInfo info;
   json.at("name").get_to(info.name);
   json.at("backend").get_to(info.backend);
+  json.at("cgroup").get_to(info.cgroup);
+  json.at("kernel_controllers").get_to(info.kernel_controllers);
   json.at("supervisor").get_to(info.supervisor_pid);
   json.at("started").get_to(info.started);
   json.at("view_level").get_to(info.view_level);

@@ -108,6 +108,9 @@ struct GroupsImpl::Files {
     if (Result<void> allowed = check_migration(groups, group, **task, caller); !allowed) {
       return allowed;
     }
+    if (groups.mirrored(group) && groups.is_whole_process(**task)) {
+      return groups.move(group, (*task)->group(), caller.ns.get());
+    }
     return groups.move(group, std::vector<Ref<Task>>{*task}, caller.ns.get());
   }
 

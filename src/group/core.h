@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "warren/group_mirror.h"
 #include "warren/groups.h"
 
 namespace warren {
@@ -109,7 +110,7 @@ struct CommonFile {
 // until collect() has seen a grace period pass.
 struct GroupsImpl {
   GroupsImpl(Groups& groups, Kernel& engine, GroupHost& tasks_host)
-      : self(groups), kernel(engine), host(tasks_host) {}
+      : self(groups), kernel(engine), host(tasks_host), mirror(tasks_host.mirror()) {}
   ~GroupsImpl();
   GroupsImpl(const GroupsImpl&) = delete;
   GroupsImpl& operator=(const GroupsImpl&) = delete;
@@ -230,7 +231,20 @@ struct GroupsImpl {
   Result<void> move(Group& to, ThreadGroup& process, const PidNamespace* by = nullptr)
       WARREN_REQUIRES(lock);
   Result<void> ask(const std::vector<Move>& moves, std::uint32_t mask) WARREN_REQUIRES(lock);
+  void take_back(const std::vector<Move>& moves, std::uint32_t mask) WARREN_REQUIRES(lock);
   void commit(const std::vector<Move>& moves, std::uint32_t mask) WARREN_REQUIRES(lock);
+
+  // --- The kernel's cgroups (mirror.cc) ---
+
+  // Whether the groups of this hierarchy have cgroups of the kernel's.
+  bool mirrored(const Group& group) const {
+    return mirror != nullptr && group.hierarchy_->slot_ == kDefault;
+  }
+  // Puts the processes of these moves into `to`, or none of them. EOPNOTSUPP: it would take a
+  // process apart.
+  Result<void> place(Group& to, const std::vector<Move>& moves) WARREN_REQUIRES(lock);
+  // Whether no living thread of its process is elsewhere: to move the task is to move the process.
+  bool is_whole_process(const Task& task) const WARREN_REQUIRES(lock);
 
   // A child group of that name, or with a number behind it if that is taken.
   Result<Group*> make_numbered(Group& parent, std::string_view name) WARREN_REQUIRES(lock);
@@ -276,6 +290,10 @@ struct GroupsImpl {
   // The subsystem's file that the group has, and its state.
   const GroupFile* find_file(const Group& group, std::string_view name,
                              SubsystemState** state) const;
+  // Whether the group has this file of subsystem `index`.
+  bool offers(const Group& group, int index, const GroupFile& file) const;
+  // Whether the kernel's cgroup has it, and not the state.
+  bool is_taken_over(const GroupFile& file) const;
   static bool shown_on(unsigned flags, const Group& group);
   bool has_file(const Group& group, std::string_view name) const;
   std::optional<mode_t> mode(const Group& group, std::string_view file) const;
@@ -311,6 +329,9 @@ struct GroupsImpl {
   Groups& self;
   Kernel& kernel;
   GroupHost& host;
+  GroupMirror* const mirror;
+  // Subsystems that the kernel enforces.
+  std::atomic<std::uint32_t> taken_over{0};
   mutable Mutex lock{LockRank::kGroups};
   mutable std::mutex names;
   std::mutex changes;

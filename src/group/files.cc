@@ -12,6 +12,12 @@ bool GroupsImpl::shown_on(unsigned flags, const Group& group) {
   return (flags & against) == 0;
 }
 
+bool GroupsImpl::offers(const Group& group, int index, const GroupFile& file) const {
+  if (!shown_on(file.flags, group)) return false;
+  const bool kernels = (taken_over.load(std::memory_order_relaxed) & bit(index)) != 0;
+  return !kernels || mirror->has(file.name);
+}
+
 const CommonFile* GroupsImpl::find_common(std::string_view name) {
   for (const CommonFile& file : common_files()) {
     if (file.name == name) return &file;
@@ -26,12 +32,20 @@ const GroupFile* GroupsImpl::find_file(const Group& group, std::string_view name
         group.inner_->states[static_cast<std::size_t>(i)].load(std::memory_order_acquire);
     if (own == nullptr) continue;
     for (const GroupFile& file : subsystem(i).files) {
-      if (file.name != name || !shown_on(file.flags, group)) continue;
+      if (file.name != name || !offers(group, i, file)) continue;
       *state = own;
       return &file;
     }
   }
   return nullptr;
+}
+
+bool GroupsImpl::is_taken_over(const GroupFile& file) const {
+  for (std::uint32_t left = taken_over.load(std::memory_order_relaxed); left != 0;) {
+    const std::span<const GroupFile> files = subsystem(take_bit(left)).files;
+    if (&file >= files.data() && &file < files.data() + files.size()) return true;
+  }
+  return false;
 }
 
 bool GroupsImpl::has_file(const Group& group, std::string_view name) const {
@@ -49,7 +63,7 @@ std::vector<std::string> Groups::files(const Group& group) const {
   for (int i = 0; i < impl_->nr_subsystems(); ++i) {
     if (group.state(impl_->subsystem(i)) == nullptr) continue;
     for (const GroupFile& file : impl_->subsystem(i).files) {
-      if (GroupsImpl::shown_on(file.flags, group)) all.emplace_back(file.name);
+      if (impl_->offers(group, i, file)) all.emplace_back(file.name);
     }
   }
   return all;
@@ -87,6 +101,7 @@ Result<std::string> Groups::read(Group& group, std::string_view name, const Grou
   if (!group.alive()) return Errno{ENODEV};
   if (file == nullptr) return Errno{ENOENT};
   if (file->read == nullptr) return Errno{EACCES};
+  if (impl_->is_taken_over(*file)) return impl_->mirror->read(group, name);
   return file->read(*state, caller);
 }
 
@@ -118,6 +133,7 @@ Result<void> Groups::write(Group& group, std::string_view name, std::string_view
   if (file == nullptr) return Errno{ENOENT};
   if (file->write == nullptr) return Errno{EACCES};
   if (auto r = may_change(group, caller, change_by(name)); !r) return r;
+  if (impl_->is_taken_over(*file)) return impl_->mirror->write(group, name, trim(text));
   return file->write(*state, trim(text), caller);
 }
 

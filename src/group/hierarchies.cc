@@ -112,7 +112,10 @@ Result<GroupRef> Groups::mount(const MountOptions& options) {
     if (subsystem == nullptr) return Errno{ENOENT};
     wanted |= bit(impl_->index_of(*subsystem));
   }
-  if (options.all) wanted = base.hierarchy->mask_.load(std::memory_order_relaxed);
+  // The kernel's cgroups know no hierarchies but one.
+  const std::uint32_t fixed = impl_->taken_over.load(std::memory_order_relaxed);
+  if ((wanted & fixed) != 0) return Errno{EBUSY};
+  if (options.all) wanted = base.hierarchy->mask_.load(std::memory_order_relaxed) & ~fixed;
   const bool chosen = wanted != 0 || options.none || options.all;
   if (!chosen && options.name.empty()) {
     ++base.mounts;

@@ -76,6 +76,14 @@ Result<void> Groups::adopt(Task& task, Group* group) {
     impl_->unref(proxy);
     return charged;
   }
+  if (impl_->mirror != nullptr) {
+    Group& mirrored = *proxy->members[GroupsImpl::kDefault].load(std::memory_order_relaxed);
+    if (Result<void> placed = impl_->mirror->place(task.group(), mirrored); !placed) {
+      impl_->uncharge(*proxy, impl_->with_can_fork);
+      impl_->unref(proxy);
+      return placed;
+    }
+  }
   impl_->enter(*proxy, task);
   return {};
 }
@@ -139,11 +147,17 @@ void Groups::publish_fork(ForkMembership membership, Task& child) {
   Proxy* proxy = fork->proxy;
   const bool killed = fork->killed;
   std::vector<GroupRef> moved_to;
+  // The kernel has put the child where its parent was at the moment of the fork itself.
+  const bool elsewhere = impl_->mirror != nullptr && !fork->moved_to.empty();
   // A thread follows its process, a child stays where its parent was.
   if (fork->process == &child.group()) moved_to.swap(fork->moved_to);
   impl_->forget(fork);
   ++proxy->forks;
   impl_->enter(*proxy, child);
+  if (elsewhere && moved_to.empty()) {
+    (void)impl_->mirror->place(
+        child.group(), *proxy->members[GroupsImpl::kDefault].load(std::memory_order_relaxed));
+  }
   for (const GroupRef& group : moved_to) {
     // A group that has gone, or that does not take it, leaves the thread where it is.
     if (group->alive()) (void)impl_->move(*group, std::vector<Ref<Task>>{Ref<Task>(child)});

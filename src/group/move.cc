@@ -7,7 +7,9 @@
 namespace warren {
 
 // Asks every subsystem of `mask` about every move; after a failure everybody who agreed is told.
+// Those that the kernel enforces are not asked; place() does.
 Result<void> GroupsImpl::ask(const std::vector<Move>& moves, std::uint32_t mask) {
+  mask &= ~taken_over.load(std::memory_order_relaxed);
   struct Agreed {
     int index;
     const Move* move;
@@ -42,6 +44,22 @@ Result<void> GroupsImpl::ask(const std::vector<Move>& moves, std::uint32_t mask)
   return {};
 }
 
+// What all agreed to is not done after all.
+void GroupsImpl::take_back(const std::vector<Move>& moves, std::uint32_t mask) {
+  mask &= ~taken_over.load(std::memory_order_relaxed);
+  while (mask != 0) {
+    const int index = take_last_bit(mask);
+    const auto at = static_cast<std::size_t>(index);
+    const Subsystem& which = subsystem(index);
+    if (which.can_attach == nullptr || which.cancel_attach == nullptr) continue;
+    for (std::size_t i = moves.size(); i-- > 0;) {
+      SubsystemState* to = moves[i].to->states[at].load(std::memory_order_relaxed);
+      SubsystemState* from = moves[i].from->states[at].load(std::memory_order_relaxed);
+      if (to != from) which.cancel_attach(*to, *from, *moves[i].task);
+    }
+  }
+}
+
 // Nothing can fail any more. Takes over the references to the new proxies.
 void GroupsImpl::commit(const std::vector<Move>& moves, std::uint32_t mask) {
   for (const Move& move : moves) {
@@ -49,6 +67,7 @@ void GroupsImpl::commit(const std::vector<Move>& moves, std::uint32_t mask) {
     move.task->membership().proxy.store(move.to, std::memory_order_release);
     link(*move.to, *move.task);
   }
+  mask &= ~taken_over.load(std::memory_order_relaxed);
   while (mask != 0) {
     const int index = take_bit(mask);
     const auto at = static_cast<std::size_t>(index);
@@ -85,6 +104,10 @@ Result<void> GroupsImpl::move(Group& to, const std::vector<Ref<Task>>& tasks,
   if (moves.empty()) return {};
   const std::uint32_t mask = to.hierarchy_->mask_.load(std::memory_order_relaxed);
   Result<void> agreed = ask(moves, mask);
+  if (agreed && mirrored(to)) {
+    agreed = place(to, moves);
+    if (!agreed) take_back(moves, mask);
+  }
   if (!agreed) {
     for (const Move& move : moves) unref(move.to);
     return agreed;
@@ -191,6 +214,11 @@ Result<void> Groups::unshare(Task& task, std::uint64_t clone_flags, std::string_
   }
   const std::vector<GroupsImpl::Move> moves = {{Ref<Task>(task), proxy, to}};
   if (result) result = impl_->ask(moves, mask);
+  for (Group* group : made) {
+    if (!result || !impl_->mirrored(*group)) continue;
+    result = impl_->place(*group, moves);
+    if (!result) impl_->take_back(moves, mask);
+  }
   if (result && to != proxy) {
     impl_->commit(moves, mask);
     return {};

@@ -101,7 +101,8 @@ Result<void> GroupsImpl::add(const Subsystem& subsystem, const std::vector<Task*
   set_in_proxies(index, state);
   Result<void> spread_out = spread(index);
   int error = spread_out.error_code();
-  if (error == 0) error = charge_all(subsystem, *state, tasks);
+  const bool own = mirror == nullptr || !mirror->takes_over(subsystem.name);
+  if (error == 0 && own) error = charge_all(subsystem, *state, tasks);
   if (error != 0) {
     set_in_proxies(index, nullptr);
     if (spread_out) unspread(index);
@@ -113,10 +114,14 @@ Result<void> GroupsImpl::add(const Subsystem& subsystem, const std::vector<Task*
     place = (place + 1) % places.size();
   }
   root.hierarchy_->mask_.fetch_or(bit(index), std::memory_order_relaxed);
-  if (subsystem.can_fork != nullptr) with_can_fork |= bit(index);
-  if (subsystem.fork != nullptr) with_fork |= bit(index);
-  if (subsystem.exit != nullptr) with_exit |= bit(index);
-  if (subsystem.release != nullptr) with_release |= bit(index);
+  if (!own) {
+    taken_over.fetch_or(bit(index), std::memory_order_relaxed);
+  } else {
+    if (subsystem.can_fork != nullptr) with_can_fork |= bit(index);
+    if (subsystem.fork != nullptr) with_fork |= bit(index);
+    if (subsystem.exit != nullptr) with_exit |= bit(index);
+    if (subsystem.release != nullptr) with_release |= bit(index);
+  }
   places[place].index = index;
   places[place].subsystem.store(&subsystem, std::memory_order_release);
   count.store(index + 1, std::memory_order_release);

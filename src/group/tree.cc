@@ -99,16 +99,20 @@ Result<Group*> GroupsImpl::make(Group& parent, std::string_view name,
   group->inner_->attributes = group->inner_->of_files = attributes;
   const std::uint32_t mask = parent.hierarchy_->mask_.load(std::memory_order_relaxed);
   std::uint32_t made = 0;
+  const auto give_up = [&](Errno error) WARREN_REQUIRES(lock) {
+    while (made != 0) destroy_state(*group, take_last_bit(made));
+    group->inner_->alive.store(false, std::memory_order_release);
+    count_dying(*group, 1);
+    group->release();
+    return error;
+  };
   for (std::uint32_t left = mask; left != 0;) {
     const int index = take_bit(left);
-    if (Result<void> state = make_state(*group, index); !state) {
-      while (made != 0) destroy_state(*group, take_last_bit(made));
-      group->inner_->alive.store(false, std::memory_order_release);
-      count_dying(*group, 1);
-      group->release();
-      return state.error();
-    }
+    if (Result<void> state = make_state(*group, index); !state) return give_up(state.error());
     made |= bit(index);
+  }
+  if (mirrored(parent)) {
+    if (Result<void> beside = mirror->make(*group); !beside) return give_up(beside.error());
   }
   parent.inner_->children.emplace(std::string(name), group);
   for (Group* above = &parent; above != nullptr; above = above->parent_) {
@@ -134,6 +138,7 @@ void GroupsImpl::remove(Group& group) {
         group.inner_->states[static_cast<std::size_t>(index)].load(std::memory_order_relaxed);
     if (state != nullptr && subsystem(index).destroy != nullptr) subsystem(index).destroy(*state);
   }
+  if (mirrored(group)) mirror->remove(group);
   parent.inner_->children.erase(group.inner_->name);
   group.inner_->alive.store(false, std::memory_order_release);
   for (Group* above = &parent; above != nullptr; above = above->parent_) {

@@ -25,14 +25,17 @@ KernelOptions engine_options() {
 }  // namespace
 
 Result<std::unique_ptr<Container>> Container::create(const std::string& name, FrontLine& front,
-                                                     bool agent, bool agent_unscoped) {
+                                                     bool agent, bool agent_unscoped,
+                                                     DelegatedCgroup* cgroup) {
   auto kernel = Kernel::create(engine_options());
   if (!kernel) return kernel.error();
   auto ns = (*kernel)->create_namespace((*kernel)->root());
   if (!ns) return ns.error();
   std::unique_ptr<Container> container(
       new Container(std::move(*kernel), std::move(*ns), name, front));
-  if (auto groups = container->runtime_.start_groups(); !groups) return groups.error();
+  container->cgroup_ = cgroup;
+  if (auto groups = container->runtime_.start_groups(cgroup); !groups) return groups.error();
+  if (cgroup != nullptr) cgroup->watch(container->runtime_.groups());
   Agents& agents = container->runtime_.agents();
   if (agent) {
     // Who did not ask for it by name is served without.
@@ -231,6 +234,8 @@ control::ContainerInfo Container::info() {
   control::ContainerInfo info;
   info.name = runtime_.name();
   info.backend = backend_name(runtime_.agents().enabled() ? Backend::kInject : Backend::kPtrace);
+  info.cgroup = cgroup_ != nullptr ? "delegate" : "warren";
+  if (cgroup_ != nullptr) info.kernel_controllers = cgroup_->controllers();
   info.supervisor_pid = getpid();
   info.started = started_;
   for (const NamespaceSnapshot& ns : all.namespaces) {

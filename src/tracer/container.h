@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "control/control_handler.h"
+#include "tracer/delegated_cgroup.h"
 #include "tracer/front.h"
 #include "tracer/guest_start.h"
 #include "tracer/notifier.h"
@@ -30,9 +31,10 @@ namespace warren {
 class Container final : public control::ControlHandler {
  public:
   // `agent`: the back end, see Runtime::agents(). `agent_unscoped`: it tests paths even where the
-  // container is in no Landlock domain.
+  // container is in no Landlock domain. `cgroup`: the kernel's cgroups, null for none; outlives it.
   static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front,
-                                                   bool agent, bool agent_unscoped);
+                                                   bool agent, bool agent_unscoped,
+                                                   DelegatedCgroup* cgroup);
   ~Container() override;
 
   // The first program. What failed and why, if it did not start.
@@ -103,6 +105,7 @@ class Container final : public control::ControlHandler {
   Ref<Pid> nameless_;  // the group or session whose leader the host's own namespace does not hold
   FrontLine& front_;
   bool agent_unscoped_ = false;
+  DelegatedCgroup* cgroup_ = nullptr;
   std::vector<sock_filter> filter_;
   std::int64_t started_;
   // Tracer thread only:

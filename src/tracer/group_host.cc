@@ -123,8 +123,8 @@ bool lodges(const ThreadGroup& process) {
 
 }  // namespace
 
-TracerGroupHost::TracerGroupHost(Runtime& runtime)
-    : runtime_(runtime), cpus_(processors_of_supervisor()) {}
+TracerGroupHost::TracerGroupHost(Runtime& runtime, GroupMirror* mirror)
+    : runtime_(runtime), mirror_(mirror), cpus_(processors_of_supervisor()) {}
 
 TracerGroupHost::~TracerGroupHost() { stop(); }
 

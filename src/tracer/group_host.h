@@ -26,7 +26,8 @@ class Groups;
 // taken in freeze() and thaw(); callers hold the lock of Groups as a rule.
 class TracerGroupHost final : public GroupHost {
  public:
-  explicit TracerGroupHost(Runtime& runtime);
+  // `mirror`: the kernel's cgroups of the container; null: none. Outlives it.
+  TracerGroupHost(Runtime& runtime, GroupMirror* mirror);
   ~TracerGroupHost() override;
 
   // GroupHost
@@ -47,6 +48,7 @@ class TracerGroupHost final : public GroupHost {
   void set_tick(int milliseconds) override;
   std::string nodename() override;
   std::string domainname() override;
+  GroupMirror* mirror() override { return mirror_; }
   std::uint64_t now() override;
 
   // --- For the tracer ---
@@ -86,6 +88,7 @@ class TracerGroupHost final : public GroupHost {
   void tick_loop();
 
   Runtime& runtime_;
+  GroupMirror* const mirror_;
   const CpuSet cpus_;
   std::atomic<bool> watches_devices_{false};
 

@@ -7,8 +7,8 @@ namespace warren {
 Runtime::Runtime(std::unique_ptr<Kernel> kernel, std::string name)
     : kernel_(std::move(kernel)), name_(std::move(name)), agents_(*this), reaped_(kReapedSlots) {}
 
-Result<void> Runtime::start_groups() {
-  group_host_ = std::make_unique<TracerGroupHost>(*this);
+Result<void> Runtime::start_groups(GroupMirror* mirror) {
+  group_host_ = std::make_unique<TracerGroupHost>(*this, mirror);
   auto groups = Groups::create(*kernel_, *group_host_);
   if (!groups) return groups.error();
   groups_ = std::move(*groups);

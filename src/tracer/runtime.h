@@ -51,8 +51,9 @@ class Runtime {
   Agents& agents() { return agents_; }
   MovedChildren& moved_children() { return moved_children_; }
 
-  // Before there are guests. Errors: as Groups::create().
-  Result<void> start_groups();
+  // Before there are guests. `mirror`: the kernel's cgroups, null for none; outlives this. Errors:
+  // as Groups::create().
+  Result<void> start_groups(GroupMirror* mirror);
   Groups& groups() { return *groups_; }
   TracerGroupHost& group_host() { return *group_host_; }
   // The mounted hierarchies; made for the first mount. Not from the tracer's thread. Errors: as

@@ -10,11 +10,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <thread>
 
 #include "control/exec_program.h"
 #include "control/server.h"
 #include "tracer/container.h"
+#include "tracer/delegated_cgroup.h"
 #include "tracer/front.h"
 #include "tracer/original_limits.h"
 
@@ -56,7 +58,7 @@ int exit_status_of(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-void supervise(control::RunOptions& options, FrontLine& front) {
+void supervise(control::RunOptions& options, FrontLine& front, DelegatedCgroup* cgroup) {
   prctl(PR_SET_NAME, "warren", 0, 0, 0);
   // Orphans of programs that came from outside would otherwise leave the container's family.
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -66,8 +68,8 @@ void supervise(control::RunOptions& options, FrontLine& front) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
 
-  auto created =
-      Container::create(options.socket.name(), front, options.agent, options.agent_unscoped);
+  auto created = Container::create(options.socket.name(), front, options.agent,
+                                   options.agent_unscoped, cgroup);
   if (!created) {
     front.ended(kOwnFailure, std::string("run: engine: ") + std::strerror(created.error_code()));
     return;
@@ -96,6 +98,7 @@ void supervise(control::RunOptions& options, FrontLine& front) {
   container.close();
   front.shut_down();
   watch.join();
+  if (cgroup != nullptr) cgroup->end();
   if (options.stats) print_stats(container.stats());
   if (end.exec_error != 0) {
     front.ended(control::exec_exit_status(end.exec_error),
@@ -105,9 +108,8 @@ void supervise(control::RunOptions& options, FrontLine& front) {
   }
 }
 
-}  // namespace
-
-control::RunOutcome run_container(control::RunOptions options) {
+// Forks the supervisor and stands in front of it.
+control::RunOutcome run_supervised(control::RunOptions& options, DelegatedCgroup* cgroup) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
     return {kOwnFailure, std::string("run: socketpair: ") + std::strerror(errno)};
@@ -122,13 +124,27 @@ control::RunOutcome run_container(control::RunOptions options) {
   if (pid == 0) {
     ours.reset();
     FrontLine front(std::move(theirs));
-    supervise(options, front);
+    supervise(options, front, cgroup);
     // The name is the front's to give back, as long as it lives; so nothing is destroyed here.
     std::fflush(nullptr);
     _exit(0);
   }
   theirs.reset();
-  control::RunOutcome outcome = stand_in_front(std::move(ours), pid, options.on_started);
+  return stand_in_front(std::move(ours), pid, options.on_started);
+}
+
+}  // namespace
+
+control::RunOutcome run_container(control::RunOptions options) {
+  std::unique_ptr<DelegatedCgroup> cgroup;
+  if (options.delegate) {
+    std::string problem;
+    cgroup = DelegatedCgroup::create(options.socket.name(), options.own_processes, &problem);
+    if (!cgroup) return {kOwnFailure, "run: --cgroup: " + problem};
+  }
+  control::RunOutcome outcome = run_supervised(options, cgroup.get());
+  // What is there yet if the supervisor was killed.
+  if (cgroup) cgroup->end();
   options.socket.remove();
   return outcome;
 }

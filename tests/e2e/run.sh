@@ -30,11 +30,52 @@ done
 $files || arguments+=("$here")
 
 home=$(mktemp -d /tmp/warren-e2e.XXXXXX)
-trap 'chmod -R u+w "$home" 2>/dev/null; rm -rf "$home"' EXIT
+# The tests of --cgroup=delegate need a directory of cgroups v2 with controllers, which root makes
+# and gives to the user, with a place below it for bats itself. Empty: this machine has none.
+delegated=${WARREN_TEST_CGROUP:-}
+cgroups=
+switched=()
+make_delegated() {
+  local controller
+  cgroups=$(awk '{ for (i = 6; $i != "-"; i++); if ($(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)
+  [ -n "$cgroups" ] || return 0
+  for controller in cpu cpuset memory pids; do
+    grep -qw "$controller" "$cgroups/cgroup.controllers" || continue
+    grep -qw "$controller" "$cgroups/cgroup.subtree_control" && continue
+    echo "+$controller" 2>/dev/null >"$cgroups/cgroup.subtree_control" && switched+=("$controller")
+  done
+  delegated=$cgroups/warren-e2e-$$
+  mkdir "$delegated" 2>/dev/null || { delegated=; return 0; }
+  if ! grep -qw pids "$delegated/cgroup.controllers"; then
+    rmdir "$delegated"
+    delegated=
+    return 0
+  fi
+  for controller in $(cat "$delegated/cgroup.controllers"); do
+    echo "+$controller" 2>/dev/null >"$delegated/cgroup.subtree_control" || true
+  done
+  mkdir "$delegated/runner"
+  chown -R "$user" "$delegated"
+}
+clean_up() {
+  local controller
+  if [ -n "$cgroups" ] && [ -n "$delegated" ]; then
+    echo 1 >"$delegated/cgroup.kill" || true
+    timeout 10 sh -c 'until grep -q "populated 0" "$0"; do sleep 0.1; done' "$delegated/cgroup.events" || true
+    find "$delegated" -depth -type d -exec rmdir {} \; || true
+  fi
+  for controller in ${switched[@]+"${switched[@]}"}; do
+    echo "-$controller" 2>/dev/null >"$cgroups/cgroup.subtree_control" || true
+  done
+  chmod -R u+w "$home" 2>/dev/null
+  rm -rf "$home"
+}
+trap clean_up EXIT
 become=()
 if [ "$(id -u)" -eq 0 ]; then
   [ -n "$user" ] || { id tester >/dev/null 2>&1 && user=tester || user=nobody; }
   chown "$user" "$home"
+  make_delegated
   become=(setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups --inh-caps=-all)
 fi
 mkdir -p "$home/tmp" "$home/run"
@@ -44,8 +85,13 @@ cd "$home"
 # Nothing of the caller's set-up (language managers on PATH, locale, prompts) reaches the guests.
 run=(
   "${become[@]}" env -i WARREN="$WARREN" WARREN_BACKEND="$backend" WARREN_AGENT_AFTER="${WARREN_AGENT_AFTER:-1}" HOME="$home" TMPDIR="$home/tmp"
-  XDG_RUNTIME_DIR="$home/run" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  XDG_RUNTIME_DIR="$home/run" WARREN_TEST_CGROUP="$delegated" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   LC_ALL=C.UTF-8 TERM=xterm ${user:+USER=$user LOGNAME=$user}
 )
 "${run[@]}" "$WARREN" run -- true </dev/null || { echo "run.sh: no container runs here" >&2; exit 2; }
-"${run[@]}" bats --tap ${arguments[@]+"${arguments[@]}"} </dev/null
+bats() { "${run[@]}" bats --tap ${arguments[@]+"${arguments[@]}"} </dev/null; }
+if [ -n "$cgroups" ] && [ -n "$delegated" ]; then
+  (echo "$BASHPID" >"$delegated/runner/cgroup.procs" && bats)
+else
+  bats
+fi
