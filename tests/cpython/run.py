@@ -41,6 +41,7 @@ class Runner:
             os.chown(self.home, user.pw_uid, user.pw_gid)
             self.become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups",
                            "--inh-caps=-all"]
+        self.said = {}  # by module and test, under warren: the traceback
         self.user = user if self.root else pwd.getpwuid(os.getuid())
 
     @staticmethod
@@ -88,7 +89,7 @@ class Runner:
         if under_warren and left and not trouble:
             trouble = f"{len(left)} processes outlived the run"
         self.end(mark)
-        verdicts = self.parse(report)
+        verdicts = self.parse(report, module, under_warren)
         if not verdicts and not trouble:
             trouble = f"no report; exit status {process.returncode}"
         if trouble:
@@ -97,8 +98,7 @@ class Runner:
         shutil.rmtree(work, ignore_errors=True)
         return verdicts, trouble, time.monotonic() - begin
 
-    @staticmethod
-    def parse(report):
+    def parse(self, report, module, under_warren):
         try:
             tree = ElementTree.parse(report)
         except (OSError, ElementTree.ParseError):
@@ -114,6 +114,8 @@ class Runner:
             order = ["skipped", "passed", "failure", "error"]
             if name not in verdicts or order.index(verdict) > order.index(verdicts[name]):
                 verdicts[name] = verdict
+                if under_warren:
+                    self.said[module, name] = "".join(child.text or "" for child in case if child.tag == verdict)
         return verdicts
 
     @staticmethod
@@ -163,6 +165,8 @@ def compare(runner, module):
     for name in different if ours else []:
         note = "   (natively not the same each time: not counted)" if name in flaky else ""
         print(f"  {name}: natively {native.get(name, 'absent')}, under warren {ours.get(name, 'absent')}{note}")
+        for line in runner.said.get((module, name), "").splitlines():
+            print(f"    | {line}")
     bad = len(different) - len(flaky) + bool(trouble and ours)
     print(f"{'FAIL' if bad else 'PASS'} {module}: {len(names) - len(different)} of {len(names)} verdicts the same, "
           f"{native_time:.0f} s natively, {our_time:.0f} s under warren", flush=True)
