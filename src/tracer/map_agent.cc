@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <future>
 
 #include "inject/image.h"
@@ -19,6 +20,17 @@
 #endif
 
 namespace warren {
+
+namespace {
+
+// Whether what the task has at the agent's address is the agent.
+bool has_agent(pid_t tid) {
+  inject::Header there;
+  return RemoteMemory(tid).read_bytes(inject::kBase, &there, sizeof there) &&
+         std::memcmp(&there, &inject::agent_header(), sizeof there) == 0;
+}
+
+}  // namespace
 
 bool Tracer::map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd) {
   std::promise<bool> done;
@@ -44,9 +56,11 @@ void Tracer::finish_mapping(Tracee& tracee) {
                       MAP_SHARED | MAP_FIXED_NOREPLACE, static_cast<std::uint64_t>(mapping.fd), 0});
   ThreadGroup& process = tracee.task->group();
   if (mapped == -EEXIST) {
-    // An exec that failed made us forget that it is there.
+    // An exec that failed made us forget that it is there; or something of the program's own is,
+    // its text or its heap.
     remote_syscall(tracee, at, SYS_close, {static_cast<std::uint64_t>(mapping.fd)});
-    set_flag(process, ProcessFlag::kAgentMapped);
+    set_flag(process,
+             has_agent(tracee.tid) ? ProcessFlag::kAgentMapped : ProcessFlag::kAgentRefused);
   } else if (mapped == static_cast<long>(inject::kBase)) {
     if (boot_agent(tracee, at, mapping.fd)) {
       set_flag(process, ProcessFlag::kAgentMapped);

@@ -52,6 +52,16 @@ guest_named() {
   no_survivors
 }
 
+@test "a program that has its own text or data where the agent would be goes without" {
+  local begin
+  # Its text there, and its data.
+  for begin in 0x50e0000 0x4000000; do
+    cc -O1 -Wall -static -no-pie "-Wl,-Ttext-segment=$begin" -o in_the_way "$PROGRAMS/in_the_way.c"
+    run -0 guest ./in_the_way
+    [ "$output" = untouched ]
+  done
+}
+
 # The storm's init as the host knows it: warren's own child.
 storm_init() {
   local pid name parent
