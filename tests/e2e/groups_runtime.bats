@@ -206,9 +206,11 @@ EOF
 
 @test "an end of the container takes frozen groups with it" {
   detached sh -c 'sleep 1000 & sleep 1000 & wait'
+  both_sleep() { "$WARREN" ps "$name" --json | jq '.[0].tasks[] | select(.comm == "sleep").nrs[0]' >all && [ "$(wc -l <all)" -eq 2 ]; }
+  eventually 20 both_sleep
   warren group create "$name" /f
   # shellcheck disable=SC2046
-  warren group move "$name" /f $(warren ps "$name" --json | jq '.[0].tasks[] | select(.comm == "sleep").nrs[0]')
+  warren group move "$name" /f $(cat all)
   warren freeze "$name" /f
   end
 }

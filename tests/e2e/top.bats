@@ -8,8 +8,9 @@ setup_file() {
   command -v tmux >/dev/null || { echo "tmux is not installed (scripts/install-deps.sh)" >&2; return 1; }
 }
 
-# The server has the marker as guests have, so that it may not outlive its test either.
-t() { tmux -L "$E2E_MARK" -f /dev/null "$@"; }
+# The server has the marker as guests have, so that it may not outlive its test either. Each is one of
+# its own: one that is told to end may still be there when the next begins.
+t() { tmux -L "$E2E_MARK-${servers:-0}" -f /dev/null "$@"; }
 
 on_screen() { t capture-pane -p -t top | grep -qE -- "$1"; }
 not_on_screen() { ! on_screen "$1"; }
@@ -27,7 +28,10 @@ open_top() {
   t new-session -d -s top -x "${COLUMNS_WANTED:-80}" -y "${LINES_WANTED:-24}" bash top.sh "$@"
 }
 
-close_top() { t kill-server; }
+close_top() {
+  t kill-server
+  servers=$((${servers:-0} + 1))
+}
 
 listed() { [ -n "$("$WARREN" ps --json | jq -r --arg name "$name" '.[] | select(.name == $name).name')" ]; }
 unlisted() { ! listed; }
