@@ -685,6 +685,21 @@ TEST_F(GroupMountsTest, CopiedIntoAnotherMountNamespace) {
   EXPECT_TRUE(mounts_->unmount(dir_));
 }
 
+// Groups of a process of its own, and their mounts.
+struct OwnMounts {
+  OwnMounts() {
+    KernelOptions options;
+    options.pin_level0 = true;
+    kernel = std::move(*Kernel::create(options));
+    groups = std::move(*Groups::create(*kernel, host, kSubsystems));
+    mounts = std::move(*GroupMounts::create(*groups, {}));
+  }
+  GroupHost host;
+  std::unique_ptr<Kernel> kernel;
+  std::unique_ptr<Groups> groups;
+  std::unique_ptr<GroupMounts> mounts;
+};
+
 // A killed process leaves no mount.
 TEST_F(GroupMountsTest, NothingStaysWhenItsProcessIsKilled) {
   if (groupfs::kUnderThreadSanitizer) GTEST_SKIP() << "SKIPPED: under TSan a fork has no threads";
@@ -692,13 +707,8 @@ TEST_F(GroupMountsTest, NothingStaysWhenItsProcessIsKilled) {
   ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
   const pid_t child = fork();
   if (child == 0) {
-    KernelOptions options;
-    options.pin_level0 = true;
-    GroupHost host;
-    auto kernel = Kernel::create(options);
-    auto groups = Groups::create(**kernel, host, kSubsystems);
-    auto mounts = GroupMounts::create(**groups, {});
-    const char answer = (*mounts)->mount(dir_, "") ? 'y' : 'n';
+    const OwnMounts own;
+    const char answer = own.mounts->mount(dir_, "") ? 'y' : 'n';
     (void)!write(ready[1], &answer, 1);
     while (true) pause();
   }
@@ -730,13 +740,8 @@ TEST_F(GroupMountsTest, WhoWaitsForItselfCanBeKilled) {
   const pid_t child = fork();
   if (child == 0) {
     wait_begun = begun;
-    KernelOptions options;
-    options.pin_level0 = true;
-    GroupHost host;
-    auto kernel = Kernel::create(options);
-    auto groups = Groups::create(**kernel, host, kSubsystems);
-    auto mounts = GroupMounts::create(**groups, {});
-    if (!(*mounts)->mount(dir_, "")) _exit(1);
+    const OwnMounts own;
+    if (!own.mounts->mount(dir_, "")) _exit(1);
     (void)write_text(at("sample.wait"), "x");
     _exit(2);
   }

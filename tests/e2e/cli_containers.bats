@@ -1,28 +1,7 @@
 #!/usr/bin/env bats
 # run, ps, ns, exec and kill on running containers.
 
-load helper
-
-setup_file() { command -v jq >/dev/null || { echo "jq is not installed (scripts/install-deps.sh)" >&2; return 1; }; }
-
-# Starts a detached container that runs the arguments; its name is $name.
-detached() {
-  name="t$BATS_TEST_NUMBER-$$"
-  local printed
-  printed=$(timeout 30 "$WARREN" run --detach --name "$name" "$@" 3>&-)
-  [ "$printed" = "$name" ]
-}
-
-listed() { "$WARREN" ps --json | jq -e --arg name "$name" 'any(.[]; .name == $name)' >/dev/null; }
-not_listed() { ! listed; }
-
-end() {
-  "$WARREN" kill "$name"
-  eventually 20 not_listed
-  eventually 20 no_survivors
-}
-
-warren() { timeout --foreground -k 5 "${LIMIT:-60}" "$WARREN" "$@"; }
+load containers
 
 # Tasks of the container as ps tells, by a jq filter.
 tasks() { "$WARREN" ps "$name" --json | jq -c ".[0].tasks | $1"; }

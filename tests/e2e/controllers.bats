@@ -1,29 +1,13 @@
 #!/usr/bin/env bats
 # What the controllers pids, freezer, cpuset, prio, rlimit and devices do to real programs.
 
-load helper
+load containers
 
-setup_file() { command -v jq >/dev/null || { echo "jq is not installed (scripts/install-deps.sh)" >&2; return 1; }; }
-
-warren() { timeout --foreground -k 5 "${LIMIT:-60}" "$WARREN" "$@"; }
-
-# A detached container in the group /g, its name is $name: options of `warren run`, --, a program.
-detached() {
-  name="c$BATS_TEST_NUMBER-$$"
-  timeout 30 "$WARREN" run --detach --name "$name" --group /g "$@" 3>&- >/dev/null
-}
-
-not_listed() { ! "$WARREN" ps --json | jq -e --arg name "$name" 'any(.[]; .name == $name)' >/dev/null; }
-
-end() {
-  "$WARREN" kill "$name"
-  eventually 20 not_listed
-  eventually 20 no_survivors
-}
+# All of them start in the group /g.
+detached() { start_container --group /g "$@"; }
 
 # A program in a group with settings: options of `warren run`, --, the program.
 in_group() { warren run --group /g "$@"; }
-file() { warren group get "$name" "$1" "$2"; }
 # The host's numbers of the container's tasks, oldest first.
 tasks() { "$WARREN" ps "$name" --json | jq '.[0].tasks[].nrs[0]'; }
 processors() { awk '$1 == "Cpus_allowed_list:" { print $2 }' "/proc/$1/status"; }

@@ -1,11 +1,7 @@
 #!/usr/bin/env bats
 # Task groups by the commands: group, freeze, thaw, move, run --group; on the host and inside.
 
-load helper
-
-setup_file() { command -v jq >/dev/null || { echo "jq is not installed (scripts/install-deps.sh)" >&2; return 1; }; }
-
-warren() { timeout --foreground -k 5 "${LIMIT:-60}" "$WARREN" "$@"; }
+load containers
 
 # One line on standard error that begins with "warren: " and contains $1.
 expect_error() {
@@ -13,25 +9,7 @@ expect_error() {
   [[ "$stderr" == "warren: "*"$1"* ]] || { echo "got: $stderr" >&2; return 1; }
 }
 
-# Starts a detached container that runs the arguments; its name is $name.
-detached() {
-  name="g$BATS_TEST_NUMBER-$$"
-  local printed
-  printed=$(timeout 30 "$WARREN" run --detach --name "$name" "$@" 3>&-)
-  [ "$printed" = "$name" ]
-}
-
-not_listed() { ! "$WARREN" ps --json | jq -e --arg name "$name" 'any(.[]; .name == $name)' >/dev/null; }
-
-end() {
-  "$WARREN" kill "$name"
-  eventually 20 not_listed
-  eventually 20 no_survivors
-}
-
 group() { warren group "$@"; }
-file() { group get "$name" "$1" "$2"; }
-file_is() { [ "$(file "$1" "$2")" = "$3" ]; }
 # The host's number of the container's process whose command line is "$1".
 pid_of() { "$WARREN" ps "$name" --json | jq --arg line "$1" '.[0].tasks[] | select(.cmdline == $line).nrs[0]'; }
 # Processor time of a process, in ticks.

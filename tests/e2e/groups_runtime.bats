@@ -1,30 +1,8 @@
 #!/usr/bin/env bats
 # What task groups do to guests: limits on forks, freezing, processors, names, device nodes.
 
-load helper
+load containers
 
-setup_file() { command -v jq >/dev/null || { echo "jq is not installed (scripts/install-deps.sh)" >&2; return 1; }; }
-
-warren() { timeout --foreground -k 5 "${LIMIT:-60}" "$WARREN" "$@"; }
-
-# Starts a detached container with the arguments of run; its name is $name.
-detached() {
-  name="r$BATS_TEST_NUMBER-$$"
-  local printed
-  printed=$(timeout 30 "$WARREN" run --detach --name "$name" "$@" 3>&-)
-  [ "$printed" = "$name" ]
-}
-
-not_listed() { ! "$WARREN" ps --json | jq -e --arg name "$name" 'any(.[]; .name == $name)' >/dev/null; }
-
-end() {
-  "$WARREN" kill "$name"
-  eventually 20 not_listed
-  eventually 20 no_survivors
-}
-
-file() { warren group get "$name" "$1" "$2"; }
-file_is() { [ "$(file "$1" "$2")" = "$3" ]; }
 at_least() { [ "$(file "$1" "$2")" -ge "$3" ]; }
 
 # Host numbers of the group's processes.

@@ -1,27 +1,11 @@
 #!/usr/bin/env bats
 # What the controllers cpu, cpuacct, memory and pid do to real programs.
 
-load helper
+load containers
 
-setup_file() { command -v jq >/dev/null || { echo "jq is not installed (scripts/install-deps.sh)" >&2; return 1; }; }
+# All of them start in the group /g.
+detached() { start_container --group /g "$@"; }
 
-warren() { timeout --foreground -k 5 "${LIMIT:-60}" "$WARREN" "$@"; }
-
-# A detached container in the group /g, its name is $name: options of `warren run`, --, a program.
-detached() {
-  name="l$BATS_TEST_NUMBER-$$"
-  timeout 30 "$WARREN" run --detach --name "$name" --group /g "$@" 3>&- >/dev/null
-}
-
-not_listed() { ! "$WARREN" ps --json | jq -e --arg name "$name" 'any(.[]; .name == $name)' >/dev/null; }
-
-end() {
-  "$WARREN" kill "$name"
-  eventually 20 not_listed
-  eventually 20 no_survivors
-}
-
-file() { warren group get "$name" "$1" "$2"; }
 # A number in a file of "NAME NUMBER" lines.
 field() { file "$1" "$2" | awk -v name="$3" '$1 == name { print $2 }'; }
 field_is() { [ "$(field "$1" "$2" "$3")" = "$4" ]; }
