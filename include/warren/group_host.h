@@ -88,7 +88,7 @@ class GroupHost {
   // Groups::tick() shall be called every `milliseconds` from now on, by a thread of the host's; 0:
   // no more.
   virtual void set_tick(int milliseconds) { (void)milliseconds; }
-  // The number that /proc/PID/ns/pid shows in the namespace's tasks. Not under the lock.
+  // The number that /proc/PID/ns/pid shows in the namespace's tasks.
   virtual std::uint64_t namespace_inode(PidNamespace& ns) { return ns.inode(); }
   // What uname(2) says of the host; a group shows these until it has names of its own.
   virtual std::string nodename() { return "(none)"; }

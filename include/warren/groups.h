@@ -279,8 +279,8 @@ class Groups {
   // Whether a guest may; who asks from outside (no `ns`) is not restricted here. A guest changes
   // nothing but what lies below the group that its namespace was given, which is where the init is
   // or was before it moved itself; and in that group itself only what is kInside: limits that were
-  // set for it stay. Nor does it change a group with tasks, there
-  // or below, that its namespace does not see. EPERM.
+  // set for it stay. Nor does it change a group with tasks, there or below, that its namespace does
+  // not see. EPERM.
   Result<void> may_change(Group& group, const GroupCaller& caller, GroupChange change) const;
   // What writing the file changes.
   static GroupChange change_by(std::string_view file);

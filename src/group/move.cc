@@ -220,6 +220,7 @@ Result<void> Groups::unshare(Task& task, std::uint64_t clone_flags, std::string_
     if (!result) impl_->take_back(moves, mask);
   }
   if (result && to != proxy) {
+    for (Group* group : made) impl_->note_homes(*group, {Ref<Task>(task)}, task.ns().get());
     impl_->commit(moves, mask);
     return {};
   }

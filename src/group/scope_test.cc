@@ -88,6 +88,13 @@ TEST_F(ScopeTest, AnInitThatMovesItselfStaysAtHome) {
   EXPECT_EQ(may(aside, GroupChange::kInside), 0);
 }
 
+TEST_F(ScopeTest, AnInitThatBeginsAGroupStaysAtHome) {
+  ASSERT_TRUE(groups->unshare(*inner, 1, "own"));
+  EXPECT_EQ(groups->group_of(*inner, top->hierarchy())->path(), "/home/own");
+  EXPECT_EQ(may(home, GroupChange::kInside), 0);
+  EXPECT_EQ(write(home, "cgroup.procs", "1", guest), 0);
+}
+
 TEST_F(ScopeTest, ANamespaceWithoutInitChangesNothing) {
   end(child);
   end(inner);

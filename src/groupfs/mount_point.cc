@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -17,6 +16,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/mount_table.h"
 #include "groupfs/fusermount.h"
 
 namespace warren::groupfs {
@@ -96,22 +96,6 @@ int device_error(std::string* reason) {
   }
 }
 
-// proc(5): blanks and backslashes are in octal.
-std::string unescaped(std::string_view text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    int code = 0;
-    if (text[i] == '\\' && i + 3 < text.size() &&
-        std::from_chars(&text[i + 1], &text[i + 4], code, 8).ptr == &text[i + 4]) {
-      result += static_cast<char>(code);
-      i += 3;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
 // The device of what is mounted last at `dir`, as that process sees it. From the list, since asking
 // the file system itself would need it served already.
 dev_t mounted_device(const std::string& process, const std::string& dir) {
@@ -122,7 +106,7 @@ dev_t mounted_device(const std::string& process, const std::string& dir) {
     std::string id, parent, number, root, point;
     std::istringstream fields(line);
     fields >> id >> parent >> number >> root >> point;
-    if (unescaped(point) != dir || line.find(kType) == line.npos) continue;
+    if (unescape_mount_name(point) != dir || line.find(kType) == line.npos) continue;
     if (std::sscanf(number.c_str(), "%u:%u", &major_number, &minor_number) == 2) {
       device = makedev(major_number, minor_number);
     }

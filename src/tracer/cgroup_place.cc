@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 
+#include "base/mount_table.h"
 #include "tracer/cgroup_dir.h"
 
 namespace warren::cgroup {
@@ -18,22 +19,6 @@ namespace {
 
 constexpr char kUseScope[] =
     "run it by 'systemd-run --user --scope -p Delegate=yes warren run --cgroup=delegate ...'";
-
-// proc(5): blanks and the like in a path are octal.
-std::string unescaped(const std::string& text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto digit = [&](std::size_t at) { return text[at] >= '0' && text[at] <= '7'; };
-    if (text[i] == '\\' && i + 3 < text.size() && digit(i + 1) && digit(i + 2) && digit(i + 3)) {
-      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
-                                 (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
 
 // The caller's cgroup as /proc says; nothing: there are no cgroups v2.
 std::optional<std::string> own_cgroup() {
@@ -80,9 +65,9 @@ std::string directory_of(const std::string& own) {
     }
     if (!(words >> word) || word != "cgroup2") continue;
     // A path that leaves the cgroup namespace begins with "/..", as the top of such a mount may.
-    const auto rest = below(own, unescaped(top));
+    const auto rest = below(own, unescape_mount_name(top));
     if (!rest || rest->starts_with("/..")) continue;
-    const std::string candidate = unescaped(point) + *rest;
+    const std::string candidate = unescape_mount_name(point) + *rest;
     if (access((candidate + "/cgroup.procs").c_str(), F_OK) == 0) found = candidate;
   }
   return found;
