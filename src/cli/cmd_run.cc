@@ -137,7 +137,7 @@ std::optional<Failure> RunCommand::check_backend() {
   }
   const std::optional<Backend> backend = backend_by_name(backend_name_);
   if (!backend) {
-    return Failure{backend_source_, backend_name_, EINVAL, "give auto, ptrace or inject"};
+    return Failure{backend_source_, backend_name_, EINVAL, "give auto, ptrace, inject or untraced"};
   }
   backend_ = *backend;
   return std::nullopt;
@@ -237,7 +237,8 @@ control::RunOutcome RunCommand::run_outside(StartReport& start) {
     return {kOwnFailure, describe({backend_source_, backend_name_, choice.error, choice.why})};
   }
   options.agent = choice.agent;
-  options.agent_unscoped = backend_ == Backend::kInject;
+  options.untraced = choice.untraced;
+  options.agent_unscoped = backend_ == Backend::kInject || backend_ == Backend::kUntraced;
   if (auto failure = claim(options.socket)) return {failure->exit_status, describe(*failure)};
   start.name(options.socket.name());
   setenv("WARREN_SOCKET", options.socket.path().c_str(), 1);

@@ -18,6 +18,7 @@ struct RunOptions {
   std::vector<std::string> argv;  // of pid 1; it inherits environment, stdio and directory
   bool stats = false;             // print what interception cost on stderr at the end
   bool agent = false;             // the back end: agent code in the guests, or ptrace alone
+  bool untraced = false;          // guests run untraced; with `agent` only
   bool agent_unscoped = false;    // the agent tests paths outside a Landlock domain as well
 
   // The kernel's controllers instead of warren's own, in the delegated cgroup that the caller is

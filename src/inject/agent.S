@@ -180,6 +180,7 @@ boot:
   syscall
   mov %rbx, %rdi  // where the pages are
   mov %rbp, %rsi  // 0
+  mov $WARREN_TRACE_MARK, %r9d
   mov $SYS_setns, %eax
   syscall
   hlt

@@ -16,6 +16,9 @@
 #define WARREN_AGENT_SLOT_SIZE 32
 #define WARREN_AGENT_NR_SLOTS 127
 
+// Marks a call that the tracer lets a guest make again (TraceMark); the agent's last boot call too.
+#define WARREN_TRACE_MARK 0x77726e22
+
 #ifndef __ASSEMBLER__
 
 #include <cstdint>

@@ -27,8 +27,11 @@ constexpr std::uintptr_t kAgentBase = inject::kBase;
 constexpr std::size_t kAgentSize = inject::kEnd - inject::kBase;
 constexpr std::size_t kPage = inject::kPage;
 
-constexpr std::array<std::pair<std::string_view, Backend>, 3> kNames{
-    {{"auto", Backend::kAuto}, {"ptrace", Backend::kPtrace}, {"inject", Backend::kInject}}};
+constexpr std::array<std::pair<std::string_view, Backend>, 4> kNames{
+    {{"auto", Backend::kAuto},
+     {"ptrace", Backend::kPtrace},
+     {"inject", Backend::kInject},
+     {"untraced", Backend::kUntraced}}};
 
 int map_at(std::uintptr_t address, std::size_t size, int protection, int flags, int fd) {
   void* const wanted = reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr)
@@ -86,19 +89,19 @@ int try_notification() {
 
 // What keeps every agent away; empty: nothing.
 BackendChoice impossible(const AgentHost& host) {
-  if (!host.known_machine) return {false, "the agent is code for x86-64", EOPNOTSUPP};
+  if (!host.known_machine) return {false, false, "the agent is code for x86-64", EOPNOTSUPP};
   if (host.map_error != 0) {
     return {
-        false,
+        false, false,
         fmt::format("guests cannot map code at {:#x}; see the sysctl vm.mmap_min_addr", kAgentBase),
         host.map_error};
   }
   if (host.wipe_error != 0) {
-    return {false, "memory that a fork empties (MADV_WIPEONFORK) needs Linux 4.14",
+    return {false, false, "memory that a fork empties (MADV_WIPEONFORK) needs Linux 4.14",
             host.wipe_error};
   }
   if (host.notification_error != 0) {
-    return {false, "user notification needs Linux 5.19", host.notification_error};
+    return {false, false, "user notification needs Linux 5.19", host.notification_error};
   }
   return {};
 }
@@ -144,10 +147,10 @@ BackendChoice choose_backend(Backend wanted, const AgentHost& host) {
     return choice;
   }
   if (wanted == Backend::kAuto && host.landlock_abi < kLandlockScopeAbi) {
-    return {false, "no Landlock scope (Linux 6.12) keeps guests from what the host's /proc holds",
-            0};
+    return {false, false,
+            "no Landlock scope (Linux 6.12) keeps guests from what the host's /proc holds", 0};
   }
-  return {true, "", 0};
+  return {true, wanted == Backend::kUntraced, "", 0};
 }
 
 BackendChoice choose_backend(Backend wanted) {

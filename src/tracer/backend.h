@@ -9,9 +9,9 @@
 
 namespace warren {
 
-enum class Backend { kAuto, kPtrace, kInject };
+enum class Backend { kAuto, kPtrace, kInject, kUntraced };
 
-// "auto", "ptrace" or "inject", as on the command line; nullopt: none of them.
+// "auto", "ptrace", "inject" or "untraced", as on the command line; nullopt: none of them.
 std::optional<Backend> backend_by_name(std::string_view name);
 std::string_view backend_name(Backend backend);
 
@@ -37,6 +37,7 @@ AgentHost examine_agent_host();
 
 struct BackendChoice {
   bool agent = false;
+  bool untraced = false;
   // One line: why there is no agent although `auto` or `inject` was wanted. Else empty.
   std::string why;
   int error = 0;  // an errno: what was wanted cannot be had, and `why` says what is missing

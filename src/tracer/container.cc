@@ -25,7 +25,7 @@ KernelOptions engine_options() {
 }  // namespace
 
 Result<std::unique_ptr<Container>> Container::create(const std::string& name, FrontLine& front,
-                                                     bool agent, bool agent_unscoped,
+                                                     const Service& service,
                                                      DelegatedCgroup* cgroup) {
   auto kernel = Kernel::create(engine_options());
   if (!kernel) return kernel.error();
@@ -37,12 +37,16 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   if (auto groups = container->runtime_.start_groups(cgroup); !groups) return groups.error();
   if (cgroup != nullptr) cgroup->watch(container->runtime_.groups());
   Agents& agents = container->runtime_.agents();
-  if (agent) {
+  if (service.agent) {
     // Who did not ask for it by name is served without.
-    if (auto enabled = agents.enable(); !enabled && agent_unscoped) return enabled.error();
+    if (auto enabled = agents.enable(); !enabled && service.agent_unscoped) return enabled.error();
   }
-  container->agent_unscoped_ = agent_unscoped;
-  container->filter_ = build_seccomp_filter(syscall_table(), agents.enabled());
+  container->agent_unscoped_ = service.agent_unscoped;
+  if (agents.enabled() && service.untraced) {
+    if (auto r = container->tracer_.leave_guests_untraced(); !r) return r.error();
+  }
+  container->filter_ =
+      build_seccomp_filter(syscall_table(), agents.enabled(), container->runtime_.untraced());
   return container;
 }
 
@@ -233,7 +237,9 @@ control::ContainerInfo Container::info() {
   const Snapshot all = runtime_.kernel().snapshot();
   control::ContainerInfo info;
   info.name = runtime_.name();
-  info.backend = backend_name(runtime_.agents().enabled() ? Backend::kInject : Backend::kPtrace);
+  info.backend = backend_name(runtime_.untraced()           ? Backend::kUntraced
+                              : runtime_.agents().enabled() ? Backend::kInject
+                                                            : Backend::kPtrace);
   info.cgroup = cgroup_ != nullptr ? "delegate" : "warren";
   if (cgroup_ != nullptr) info.kernel_controllers = cgroup_->controllers();
   info.supervisor_pid = getpid();

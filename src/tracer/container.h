@@ -30,11 +30,16 @@ namespace warren {
 // their own. What the control server asks for is done on the tracer thread.
 class Container final : public control::ControlHandler {
  public:
-  // `agent`: the back end, see Runtime::agents(). `agent_unscoped`: it tests paths even where the
-  // container is in no Landlock domain. `cgroup`: the kernel's cgroups, null for none; outlives it.
+  // How guests are served.
+  struct Service {
+    bool agent = false;     // see Runtime::agents()
+    bool untraced = false;  // see Runtime::untraced(); with `agent` only
+    bool agent_unscoped =
+        false;  // it tests paths even where the container is in no Landlock domain
+  };
+  // `cgroup`: the kernel's cgroups, null for none; outlives it.
   static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front,
-                                                   bool agent, bool agent_unscoped,
-                                                   DelegatedCgroup* cgroup);
+                                                   const Service& service, DelegatedCgroup* cgroup);
   ~Container() override;
 
   // The first program. What failed and why, if it did not start.

@@ -40,17 +40,27 @@ void Tracer::on_death(pid_t tid, int status) {
 
   const Ref<ThreadGroup> group(task->group());
   const bool child_of_supervisor = group->parent() == nullptr;
-  const bool leader = task->is_leader();
-  leave_groups(*task);
-  const ExitResult result = runtime_.kernel().exit_task(*task, status);
-  // A process's first thread stays in its groups until it is reaped.
-  if (!leader) release_groups(*task);
-  // The zombie of an orphan that the host has handed to the supervisor ends a second time.
-  if (result.group_dead || group->state() == GroupState::kZombie) reap_if_gone(*group);
-  if (result.group_dead) {
-    if (child_of_supervisor && exit_observer_)
-      exit_observer_(group->level0(), group->exit_status());
+  const bool was_alive = group->state() == GroupState::kAlive;
+  end_task(task, status);
+  if (child_of_supervisor && was_alive && group->state() != GroupState::kAlive && exit_observer_) {
+    exit_observer_(group->level0(), group->exit_status());
   }
+}
+
+void Tracer::end_task(const Ref<Task>& task, int status) {
+  const std::lock_guard lock(deaths_mutex_);
+  const Ref<ThreadGroup> group(task->group());
+  ExitResult result;
+  if (task->alive()) {
+    const bool leader = task->is_leader();
+    runtime_.agent_forks().task_ended(*task);
+    leave_groups(*task);
+    result = runtime_.kernel().exit_task(*task, status);
+    // A process's first thread stays in its groups until it is reaped.
+    if (!leader) release_groups(*task);
+  }
+  // The zombie of an orphan that the host has handed to the supervisor ends a second time.
+  if (group->state() == GroupState::kZombie) reap_if_gone(*group);
   for (const Ref<ThreadGroup>& child : result.reparented) {
     runtime_.agents().parent_changed(*child);
     if (child->state() == GroupState::kZombie) reap_if_gone(*child);
@@ -59,6 +69,7 @@ void Tracer::on_death(pid_t tid, int status) {
 }
 
 void Tracer::abandon(Task& task) {
+  const std::lock_guard lock(deaths_mutex_);
   const Ref<ThreadGroup> group(task.group());
   leave_groups(task);
   runtime_.kernel().exit_task(task, SIGKILL);
@@ -66,7 +77,9 @@ void Tracer::abandon(Task& task) {
 }
 
 void Tracer::forget_all() {
+  death_watch_.stop();
   forks_.drop_all();
+  runtime_.agent_forks().drop_all();
   for (const TaskSnapshot& task : runtime_.kernel().snapshot().tasks) {
     const Ref<Task> zombie = runtime_.task_of(task.numbers[0]);
     if (zombie) reap(zombie->group());
@@ -99,6 +112,7 @@ void Tracer::reap_if_gone(ThreadGroup& group) {
 }
 
 void Tracer::reap(ThreadGroup& group) {
+  const std::lock_guard lock(deaths_mutex_);
   if (group.state() != GroupState::kZombie) return;
   const Ref<Task> leader = group.leader();
   runtime_.kernel().reap(group);
@@ -115,7 +129,11 @@ void Tracer::note_times(pid_t tid) {
 // What a fork, or a program from outside, was charged is given back: one lock at the death, one at
 // the end of the zombie, and what the subsystems do there.
 void Tracer::leave_groups(Task& task) {
-  forget_freeze(task);
+  if (is_own_thread()) {
+    forget_freeze(task);
+  } else if (freezing_) {
+    post([this, gone = Ref<Task>(task)] { forget_freeze(*gone); });
+  }
   runtime_.groups().exit(task);
 }
 
@@ -126,14 +144,19 @@ void Tracer::release_groups(Task& task) {
 
 // All threads but the one that execs end with it, unseen as far as they were not waited for.
 void Tracer::exec_by_thread(Task& task) {
+  const std::lock_guard lock(deaths_mutex_);
   std::vector<Ref<Task>> others = task.group().threads();
-  std::erase_if(others, [&](const Ref<Task>& other) { return other == &task; });
+  // One that has ended has left by itself, but for the first.
+  std::erase_if(others, [&](const Ref<Task>& other) {
+    return other == &task || (!other->alive() && !other->is_leader());
+  });
   for (const Ref<Task>& other : others) leave_groups(*other);
   runtime_.kernel().exec(task);
   for (const Ref<Task>& other : others) release_groups(*other);
 }
 
 void Tracer::reap_children_gone(ThreadGroup& group) {
+  const std::lock_guard lock(deaths_mutex_);
   for (const Ref<ThreadGroup>& child : group.children()) {
     if (child->state() == GroupState::kZombie) reap_if_gone(*child);
   }

@@ -81,7 +81,8 @@ long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registe
   call->set_arg(2, request.flags & CLONE_PIDFD ? request.pidfd : 0);
   call->set_arg(3, request.child_tid);
   call->set_arg(4, request.tls);
-  *key = next_key_++;
+  *key = next_key_;
+  next_key_ += std::uint64_t{1} << 32;
   call->set_arg(kKeyArgument, *key);
 
   if (request.flags & CLONE_THREAD) {

@@ -12,6 +12,7 @@
 #include "arch/x86_64/registers.h"
 #include "tracer/fork_request.h"
 #include "tracer/syscall_context.h"
+#include "tracer/syscall_table.h"
 #include "tracer/tracee.h"
 #include "warren/groups.h"
 #include "warren/kernel.h"
@@ -57,6 +58,8 @@ class Forks {
   void child_died(pid_t tid);
   // Any task's death: what was kept for it is given back.
   void forget(pid_t tid) { kept_.erase(tid); }
+  // Whether something is kept for the task's next try.
+  bool keeps(pid_t tid) const { return kept_.contains(tid); }
   // The parent died before its call returned. Its child may or may not exist.
   void parent_died(std::uint64_t key);
   // Whether forks are left whose parents have died.
@@ -107,7 +110,8 @@ class Forks {
     int exit_signal;
   };
   std::unordered_map<pid_t, Kept> kept_;
-  std::uint64_t next_key_ = 0x77617272656e0000;
+  // The lower half is the mark that makes a stop of the call where guests run untraced.
+  std::uint64_t next_key_ = std::uint64_t{0x77617272} << 32 | TraceMark::kWord;
   std::size_t orphans_ = 0;
 };
 

@@ -39,7 +39,7 @@ void Tracer::begin_freeze(const Ref<Task>& task) {
   freezing_ = true;
   if (++freeze.count > 1) return;
   // A child that has not come to its first stop has no tracee, and is held there.
-  Tracee* const tracee = find(task->level0());
+  Tracee* const tracee = runtime_.untraced() ? seize(task) : find(task->level0());
   if (!tracee || tracee->task != task || tracee->listening || tracee->held_at_exit) return;
   if (ptrace_call::raw(PTRACE_INTERRUPT, tracee->tid, nullptr, nullptr) == 0) {
     interrupted_.push_back(tracee->tid);
@@ -73,6 +73,7 @@ bool Tracer::stands_still(const Task& task) {
   if (tracee->call && tracee->call->fork != 0 && forks_.waits_for_child(tracee->call->fork)) {
     return true;
   }
+  if (runtime_.agent_forks().waits_for_child(task)) return true;
   return task.is_leader() && has_flag(task.group(), ProcessFlag::kLeaderEnded);
 }
 
@@ -84,6 +85,9 @@ void Tracer::report_if_still(const Ref<Task>& task) {
 }
 
 void Tracer::let_go(Tracee& tracee, Resumption how) {
+  if (how.how != Resumption::How::kToExit && !wants_trace(tracee) && leave(tracee, how.signal)) {
+    return;
+  }
   switch (how.how) {
     case Resumption::How::kResume:
       ptrace_call::resume(tracee.tid, how.signal);

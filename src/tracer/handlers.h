@@ -36,6 +36,9 @@ void sys_rt_sigqueueinfo(SyscallContext&);
 void sys_rt_tgsigqueueinfo(SyscallContext&);
 void sys_rt_sigtimedwait(SyscallContext&);
 void sys_timer_create(SyscallContext&);
+// Where guests run untraced: what makes a process one that is traced.
+void sys_sigaction(SyscallContext&);
+void sys_wants_signals(SyscallContext&);
 // Descriptors of processes (sys_pidfd.cc).
 void sys_pidfd_send_signal(SyscallContext&);
 void sys_pidfd_getfd(SyscallContext&);

@@ -35,7 +35,8 @@ bool has_agent(pid_t tid) {
 bool Tracer::map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd) {
   std::promise<bool> done;
   const bool posted = post([&] {
-    Tracee* const tracee = find(tid);
+    const Ref<Task> task = runtime_.untraced() ? runtime_.task_of(tid) : nullptr;
+    Tracee* const tracee = task ? seize(task) : find(tid);
     if (tracee) tracee->agent = Tracee::AgentMapping{nr, after_syscall, fd};
     done.set_value(tracee && ptrace_call::raw(PTRACE_INTERRUPT, tid, nullptr, nullptr) == 0);
   });

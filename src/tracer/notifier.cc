@@ -19,6 +19,7 @@
 #include "tracer/seccomp_filter.h"
 #include "tracer/syscall_context.h"
 #include "tracer/syscall_table.h"
+#include "tracer/tracer.h"
 
 namespace warren {
 
@@ -115,50 +116,80 @@ bool Notifier::handle(void* notification, void* response) {
   answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
   const auto tid = static_cast<pid_t>(request.pid);
   const Ref<Task> task = runtime_.task_of(tid);
-  const SyscallEntry* entry = find_syscall(request.data.nr, Way::kNotify);
-  if (task && entry) {
-    SyscallContext context(runtime_, *task, tid, as_registers(request.data));
-    context.set_delay_observer([&] {
-      if (std::exchange(receiving, false)) receiver_.release();
-    });
-    entry->handler(context);
+  if (!task) {
+    take_in_stranger(tid, request, &answer);
+    return receiving;
+  }
+  SyscallContext context(runtime_, *task, tid, as_registers(request.data));
+  context.set_delay_observer([&] {
+    if (std::exchange(receiving, false)) receiver_.release();
+  });
+  const SyscallEntry* const entry =
+      runtime_.untraced() ? find_untraced_syscall(request.data.nr, context.guest().args())
+                          : find_syscall(request.data.nr, Way::kNotify);
+  bool answered = false;
+  if (entry) {
+    if (entry->way != Way::kPtrace) entry->handler(context);
+    using Outcome = SyscallContext::Outcome;
+    const bool stop = entry->way == Way::kPtrace ||
+                      (entry->way == Way::kNotifyFirst && context.outcome() != Outcome::kRun &&
+                       context.outcome() != Outcome::kAnswer);
+    if (stop) context.run();
     runtime_.agents().after_call(context, listener_.get(), request.id);
-    switch (context.outcome()) {
-      case SyscallContext::Outcome::kRun:
-        break;
-      case SyscallContext::Outcome::kInject: {
-        const UniqueFd fd = context.take_fd();
-        // Adds the descriptor and answers with its number in one step: a guest killed in between
-        // would otherwise keep it without having been told.
-        seccomp_notif_addfd add{};
-        add.id = request.id;
-        add.flags = SECCOMP_ADDFD_FLAG_SEND;
-        add.srcfd = static_cast<__u32>(fd.get());
-        add.newfd_flags = static_cast<__u32>(context.fd_flags());
-        if (ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0 || errno == ENOENT)
-          return receiving;
-        answer.flags = 0;
-        answer.error = -errno;
-        break;
-      }
-      case SyscallContext::Outcome::kAnswer:
-        answer.flags = 0;
-        if (context.answer_value() < 0 && context.answer_value() >= -4095) {
-          answer.error = static_cast<int>(context.answer_value());
-        } else {
-          answer.val = context.answer_value();
-        }
-        break;
-      case SyscallContext::Outcome::kRunThenFinish:  // only a ptrace stop can
-      case SyscallContext::Outcome::kFork:
-        answer.flags = 0;
-        answer.error = -ENOSYS;
-        break;
+    // Unless it is to be made again anyway, for the agent's sake.
+    if (stop && context.outcome() == Outcome::kRun) {
+      runtime_.tracer().redo(tid, request.data.nr, request.data.instruction_pointer,
+                             listener_.get(), request.id);
+      return receiving;
     }
+    answered = carry_out(context, &answer);
   }
   // ENOENT: the caller was killed meanwhile.
-  ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+  if (!answered) ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
   return receiving;
+}
+
+bool Notifier::carry_out(SyscallContext& context, seccomp_notif_resp* answer) {
+  switch (context.outcome()) {
+    case SyscallContext::Outcome::kRun:
+      break;
+    case SyscallContext::Outcome::kInject: {
+      const UniqueFd fd = context.take_fd();
+      // Adds the descriptor and answers with its number in one step: a guest killed in between
+      // would otherwise keep it without having been told.
+      seccomp_notif_addfd add{};
+      add.id = answer->id;
+      add.flags = SECCOMP_ADDFD_FLAG_SEND;
+      add.srcfd = static_cast<__u32>(fd.get());
+      add.newfd_flags = static_cast<__u32>(context.fd_flags());
+      if (ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0 || errno == ENOENT) {
+        return true;
+      }
+      answer->flags = 0;
+      answer->error = -errno;
+      break;
+    }
+    case SyscallContext::Outcome::kAnswer:
+      answer->flags = 0;
+      if (context.answer_value() < 0 && context.answer_value() >= -4095) {
+        answer->error = static_cast<int>(context.answer_value());
+      } else {
+        answer->val = context.answer_value();
+      }
+      break;
+    case SyscallContext::Outcome::kRunThenFinish:  // only a ptrace stop can
+    case SyscallContext::Outcome::kFork:
+      answer->flags = 0;
+      answer->error = -ENOSYS;
+      break;
+  }
+  return false;
+}
+
+void Notifier::take_in_stranger(pid_t tid, const seccomp_notif&, seccomp_notif_resp* answer) {
+  // A child that went round the agent, or is not wanted any more.
+  if (runtime_.untraced()) kill(tid, SIGKILL);
+  ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, answer);
 }
 
 }  // namespace warren

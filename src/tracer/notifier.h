@@ -1,6 +1,8 @@
 // User notifications: the cheap way in, for calls that only need an answer or a descriptor.
 #pragma once
 
+#include <linux/seccomp.h>
+
 #include <atomic>
 #include <semaphore>
 #include <thread>
@@ -8,6 +10,7 @@
 
 #include "base/unique_fd.h"
 #include "tracer/runtime.h"
+#include "tracer/syscall_context.h"
 
 namespace warren {
 
@@ -28,6 +31,10 @@ class Notifier {
   void serve();
   // Whether the thread still is the one that receives.
   bool handle(void* notification, void* response);
+  // What a handler said is carried out, or put into the answer. True: the caller has its answer.
+  bool carry_out(SyscallContext& context, seccomp_notif_resp* answer);
+  // A call of somebody who is no guest.
+  void take_in_stranger(pid_t tid, const seccomp_notif& request, seccomp_notif_resp* answer);
 
   Runtime& runtime_;
   UniqueFd listener_;

@@ -35,6 +35,8 @@ enum class ProcessFlag : std::uintptr_t {
   kLeaderEnded = 512,
   // Has made a second thread at some time: its clocks are not those of its first thread alone.
   kHadThreads = 1024,
+  // Is to be traced for as long as it runs this program: signals of its may carry numbers.
+  kTraced = 2048,
 };
 
 // Numbers beside the flags.

@@ -5,7 +5,11 @@
 namespace warren {
 
 Runtime::Runtime(std::unique_ptr<Kernel> kernel, std::string name)
-    : kernel_(std::move(kernel)), name_(std::move(name)), agents_(*this), reaped_(kReapedSlots) {}
+    : kernel_(std::move(kernel)),
+      name_(std::move(name)),
+      agents_(*this),
+      agent_forks_(*this),
+      reaped_(kReapedSlots) {}
 
 Result<void> Runtime::start_groups(GroupMirror* mirror) {
   group_host_ = std::make_unique<TracerGroupHost>(*this, mirror);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "groupfs/group_mounts.h"
+#include "tracer/agent_forks.h"
 #include "tracer/agents.h"
 #include "tracer/group_host.h"
 #include "tracer/moved_children.h"
@@ -49,6 +50,10 @@ class Runtime {
   void set_tracer(Tracer& tracer) { tracer_ = &tracer; }
   // The back end `inject`.
   Agents& agents() { return agents_; }
+  // Whether guests run untraced but for the moments that need a stop. Set before there are guests.
+  bool untraced() const { return untraced_; }
+  void set_untraced() { untraced_ = true; }
+  AgentForks& agent_forks() { return agent_forks_; }
   MovedChildren& moved_children() { return moved_children_; }
 
   // Before there are guests. `mirror`: the kernel's cgroups, null for none; outlives this. Errors:
@@ -104,6 +109,8 @@ class Runtime {
   Stats stats_;
   Tracer* tracer_ = nullptr;
   Agents agents_;
+  bool untraced_ = false;
+  AgentForks agent_forks_;
   MovedChildren moved_children_;
   NamespaceFiles namespace_files_;
   procfs::Server procfs_;

@@ -6,8 +6,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <iterator>
 #include <utility>
 
 #include "inject/image.h"
@@ -51,16 +53,28 @@ class Assembler {
   std::vector<sock_filter> code_;
 };
 
-std::uint32_t action_of(const SyscallEntry& entry) {
+void emit_action(Assembler& out, const SyscallEntry& entry, bool untraced) {
   switch (entry.way) {
     case Way::kPtrace:
-      return SECCOMP_RET_TRACE;
+    case Way::kNotifyFirst:
+      if (untraced) {
+        const TraceMark mark = trace_mark(entry.nr);
+        out.load(offsetof(seccomp_data, args) +
+                 static_cast<std::size_t>(mark.argument) * sizeof(std::uint64_t) +
+                 (mark.upper ? sizeof(std::uint32_t) : 0));
+        out.jump(BPF_JEQ, TraceMark::kWord, 1, 0);
+        out.answer(SECCOMP_RET_USER_NOTIF);
+      }
+      out.answer(SECCOMP_RET_TRACE);
+      return;
     case Way::kNotify:
-      return SECCOMP_RET_USER_NOTIF;
+    case Way::kNotifyUntraced:
+      out.answer(SECCOMP_RET_USER_NOTIF);
+      return;
     case Way::kRefuse:
-      return SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(entry.error);
+      out.answer(SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(entry.error));
+      return;
   }
-  return SECCOMP_RET_KILL_PROCESS;
 }
 
 // Code that goes on behind itself when the test holds; the returned jump is taken when not.
@@ -92,7 +106,7 @@ void emit_trusted(Assembler& out) {
 }
 
 // Every entry of one call number, in order; what matches none is let through.
-void emit_call(Assembler& out, std::span<const SyscallEntry> entries, bool agent) {
+void emit_call(Assembler& out, std::span<const SyscallEntry> entries, bool agent, bool untraced) {
   const inject::Service service = inject::service_of(entries[0].nr);
   if (agent && service != inject::kServeNone && !inject::answers(service)) emit_trusted(out);
   for (const SyscallEntry& entry : entries) {
@@ -100,7 +114,7 @@ void emit_call(Assembler& out, std::span<const SyscallEntry> entries, bool agent
     for (std::uint8_t i = 0; i < entry.condition.count; ++i) {
       fails.push_back(emit_test(out, entry.condition.tests[i]));
     }
-    out.answer(action_of(entry));
+    emit_action(out, entry, untraced);
     for (std::size_t f : fails) out.land(f);
     if (fails.empty()) return;
   }
@@ -108,25 +122,26 @@ void emit_call(Assembler& out, std::span<const SyscallEntry> entries, bool agent
 }
 
 // The call number is in the accumulator. `groups` are runs of equal numbers.
-void emit_search(Assembler& out, std::span<const std::span<const SyscallEntry>> groups,
-                 bool agent) {
+void emit_search(Assembler& out, std::span<const std::span<const SyscallEntry>> groups, bool agent,
+                 bool untraced) {
   if (groups.size() == 1) {
     out.jump(BPF_JEQ, static_cast<std::uint32_t>(groups[0][0].nr), 1, 0);
     out.answer(SECCOMP_RET_ALLOW);
-    emit_call(out, groups[0], agent);
+    emit_call(out, groups[0], agent, untraced);
     return;
   }
   const std::size_t half = groups.size() / 2;
   out.jump(BPF_JGE, static_cast<std::uint32_t>(groups[half][0].nr), 0, 1);
   const std::size_t right = out.forward();
-  emit_search(out, groups.first(half), agent);
+  emit_search(out, groups.first(half), agent, untraced);
   out.land(right);
-  emit_search(out, groups.subspan(half), agent);
+  emit_search(out, groups.subspan(half), agent, untraced);
 }
 
 }  // namespace
 
-std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent) {
+std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent,
+                                              bool untraced) {
   Assembler out;
   out.load(offsetof(seccomp_data, arch));
   out.jump(BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0);
@@ -135,6 +150,13 @@ std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> tabl
   out.jump(BPF_JGE, kX32Bit, 0, 1);
   out.answer(SECCOMP_RET_ERRNO | ENOSYS);
   std::vector<std::span<const SyscallEntry>> groups;
+  // What is looked at only untraced is left out before the runs are made: an empty one would trap.
+  std::vector<SyscallEntry> kept;
+  if (!untraced) {
+    std::copy_if(table.begin(), table.end(), std::back_inserter(kept),
+                 [](const SyscallEntry& entry) { return entry.way != Way::kNotifyUntraced; });
+    table = kept;
+  }
   for (std::size_t i = 0; i < table.size();) {
     std::size_t end = i;
     while (end < table.size() && table[end].nr == table[i].nr) ++end;
@@ -144,7 +166,7 @@ std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> tabl
   if (groups.empty()) {
     out.answer(SECCOMP_RET_ALLOW);
   } else {
-    emit_search(out, groups, agent);
+    emit_search(out, groups, agent, untraced);
   }
   return out.take();
 }

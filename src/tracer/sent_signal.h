@@ -7,6 +7,18 @@
 
 #include "warren/types.h"
 
+namespace warren {
+
+class Runtime;
+class ThreadGroup;
+
+// Before a signal is sent to the process (`tid` 0) or to one thread of it: if it may be seen by the
+// guest, and is not just acted on by default, the receiver is traced from now on, so that its
+// delivery makes a stop. Not on the tracer's thread.
+void trace_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal);
+
+}  // namespace warren
+
 namespace warren::sent_signal {
 
 // kill(2) of a guest is carried out by the supervisor: one notification instead of two stops. The

@@ -2,6 +2,7 @@
 // only what it may get.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <climits>
 #include <cstdio>
@@ -96,12 +97,18 @@ bool opens_slow_file(pid_t tid, const arch::Registers& regs, const char* name) {
 // interrupted call, and ends with EINTR where the handler does not ask for a restart. But none of
 // these calls waits for anything on Linux, but for opens of FIFOs and devices: they are made again
 // in any case.
-void restart_notified_call(pid_t tid) {
+void restart_notified_call(pid_t tid, bool untraced) {
   constexpr long kRestartSys = -512;
   constexpr long kRestartNoIntr = -513;
   arch::Registers regs;
   if (!ptrace_call::get_registers(tid, &regs) || regs.result() != kRestartSys) return;
-  const SyscallEntry* entry = find_syscall(static_cast<int>(regs.syscall()), Way::kNotify);
+  const auto nr = static_cast<int>(regs.syscall());
+  const SyscallEntry* entry = find_syscall(nr, Way::kNotify);
+  // Where guests run untraced, what needs a stop is notified first. Those that wait are left out.
+  if (!entry && untraced && nr != SYS_wait4 && nr != SYS_waitid && nr != SYS_rt_sigtimedwait &&
+      nr != SYS_clock_nanosleep) {
+    entry = find_syscall(nr, Way::kPtrace);
+  }
   if (!entry || opens_slow_file(tid, regs, entry->name)) return;
   regs.set_result(kRestartNoIntr);
   ptrace_call::set_registers(tid, regs);
@@ -204,7 +211,7 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     return;
   }
   if (changed) ptrace_call::set_siginfo(tracee.tid, &info);
-  restart_notified_call(tracee.tid);
+  restart_notified_call(tracee.tid, runtime_.untraced());
   go_on(tracee, {Resumption::How::kResume, signal});
 }
 

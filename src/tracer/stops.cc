@@ -46,8 +46,10 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
   finish_lazy_call(tracee);
   arch::Registers regs;
   if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
+  const bool redone = take_redone(tracee, &regs);
   const SyscallEntry* entry = find_syscall(static_cast<int>(regs.syscall()), Way::kPtrace);
   if (!entry) {
+    if (redone) ptrace_call::set_registers(tracee.tid, regs);
     go_on(tracee);
     return;
   }
@@ -56,7 +58,13 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
   using Outcome = SyscallContext::Outcome;
   switch (context.outcome()) {
     case Outcome::kRun:
-      go_on(tracee);
+      if (!redone) {
+        go_on(tracee);
+        break;
+      }
+      // The mark stays while the kernel looks at the call once more, and goes at its end.
+      tracee.call = PendingCall{.guest = regs};
+      go_on(tracee, {Resumption::How::kToExit});
       break;
     case Outcome::kInject:  // only a notification can; a handler that says so here is wrong
     case Outcome::kAnswer:
@@ -83,12 +91,13 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
     }
     case Outcome::kRunThenFinish: {
       arch::Registers changed = context.call();
+      if (redone) set_trace_mark(&changed);
       if (changed.args() != regs.args() || changed.syscall() != regs.syscall()) {
         ptrace_call::set_registers(tracee.tid, changed);
       }
-      tracee.call =
-          PendingCall{.guest = regs, .finish = context.take_finish(), .lazy = context.lazy()};
-      go_on(tracee, {context.lazy() ? Resumption::How::kResume : Resumption::How::kToExit});
+      const bool lazy = context.lazy() && !redone;
+      tracee.call = PendingCall{.guest = regs, .finish = context.take_finish(), .lazy = lazy};
+      go_on(tracee, {lazy ? Resumption::How::kResume : Resumption::How::kToExit});
       break;
     }
   }
@@ -176,6 +185,7 @@ void Tracer::on_event_stop(Tracee& tracee, int signal) {
   }
   update_options(tracee);
   if (tracee.agent) finish_mapping(tracee);
+  if (tracee.redo && !tracee.redo->issued) reissue(tracee);
   go_on(tracee);
 }
 
@@ -276,9 +286,13 @@ void Tracer::on_exec(Tracee& leader) {
       tracees_[tgid] = std::move(moved);
     }
   } else {
-    runtime_.kernel().exec(*leader.task);
+    exec_by_thread(*leader.task);
   }
   Tracee& now = *tracees_[tgid];
+  // What asked for tracing went with the old program.
+  if (has_flag(now.task->group(), ProcessFlag::kTraced)) {
+    set_flag(now.task->group(), ProcessFlag::kTraced, false);
+  }
   update_options(now);
   go_on(now);
 }
@@ -317,6 +331,9 @@ long Tracer::remote_syscall(Tracee& tracee, const arch::Registers& at, long nr,
   if (!ptrace_call::get_signal_mask(tid, &mask)) return -ESRCH;
   arch::Registers call = at;
   for (int i = 0; i < 6; ++i) call.set_arg(i, args[static_cast<std::size_t>(i)]);
+  call.set_syscall(nr);
+  if (runtime_.untraced() && find_syscall(static_cast<int>(nr), Way::kPtrace))
+    set_trace_mark(&call);
   call.rewind(nr);
   ptrace_call::set_signal_mask(tid, &all);
   ptrace_call::set_registers(tid, call);

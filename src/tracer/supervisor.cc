@@ -68,8 +68,11 @@ void supervise(control::RunOptions& options, FrontLine& front, DelegatedCgroup* 
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
 
-  auto created = Container::create(options.socket.name(), front, options.agent,
-                                   options.agent_unscoped, cgroup);
+  auto created = Container::create(options.socket.name(), front,
+                                   {.agent = options.agent,
+                                    .untraced = options.untraced,
+                                    .agent_unscoped = options.agent_unscoped},
+                                   cgroup);
   if (!created) {
     front.ended(kOwnFailure, std::string("run: engine: ") + std::strerror(created.error_code()));
     return;

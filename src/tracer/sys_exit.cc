@@ -18,6 +18,7 @@ void sys_exit(SyscallContext& call) {
   if (call.task().is_leader() && call.task().group().nr_threads() > 1) {
     call.runtime().tracer().leader_ends(call.task());
   }
+  call.runtime().tracer().thread_ended(call.task());
   call.run();
 }
 
@@ -27,7 +28,8 @@ void sys_share_memory(SyscallContext& call) {
   ThreadGroup& process = call.task().group();
   if (!has_flag(process, ProcessFlag::kSharesMemory)) {
     set_flag(process, ProcessFlag::kSharesMemory);
-    call.runtime().tracer().refresh_options(process);
+    Tracer& tracer = call.runtime().tracer();
+    tracer.do_now([&] { tracer.refresh_options(process); });
   }
   call.run();
 }

@@ -23,6 +23,7 @@
 #include "tracer/robust_list.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
+#include "tracer/tracer.h"
 
 namespace warren {
 
@@ -332,6 +333,7 @@ void give_up_robust_mutexes(SyscallContext& call, int dirfd, std::uint64_t addre
 // another's number it would find the host's process of that number.
 void exec_path(SyscallContext& call, int dirfd, std::uint64_t address) {
   call.runtime().agents().exec(call.task());
+  call.runtime().tracer().trace_exec(call.task());
   give_up_robust_mutexes(call, dirfd, address);
   PathArgument argument;
   if (!argument.suspicious(call, address)) return call.run();
@@ -350,6 +352,7 @@ void sys_execveat(SyscallContext& call) {
   constexpr int kEmptyPath = 0x1000;  // AT_EMPTY_PATH
   if (call.int_arg(4) & kEmptyPath) {
     call.runtime().agents().exec(call.task());
+    call.runtime().tracer().trace_exec(call.task());
     return call.run();
   }
   exec_path(call, call.int_arg(0), call.arg(1));

@@ -52,6 +52,7 @@ void sys_pidfd_send_signal(SyscallContext& call) {
       call.answer(-EINVAL);
       return;
     }
+    trace_receiver(call.runtime(), target->group(), 0, signal);
     call.answer(sent_signal::send(*host, 0, signal, SI_USER, sender, real_uid_of(call.tid())));
     return;
   }

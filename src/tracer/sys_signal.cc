@@ -13,6 +13,7 @@
 #include "tracer/signal_permission.h"
 #include "tracer/syscall_context.h"
 #include "tracer/thread_end.h"
+#include "tracer/tracer.h"
 
 namespace warren {
 
@@ -21,13 +22,13 @@ namespace {
 constexpr int kMostSignal = 64;
 
 // Sends one process (or one thread of it) a signal in the caller's name. 0 or -errno.
-int send_to(SyscallContext& call, const ThreadGroup& target, pid_t target_tid, int signal,
-            int code) {
+int send_to(SyscallContext& call, ThreadGroup& target, pid_t target_tid, int signal, int code) {
   if (signal < 0 || signal > kMostSignal) return -EINVAL;  // after ESRCH, as the kernel has it
   if (const int error = check_signal_permission(call.tid(), target.level0(), signal)) return -error;
   if ((signal == SIGKILL || signal == SIGSTOP) && Kernel::init_protected(&call.task(), target)) {
     return 0;  // pid_namespaces(7): not from inside its own namespace; no error
   }
+  trace_receiver(call.runtime(), target, target_tid, signal);
   // The sender is named by the number that it has for the receiver; 0 if it is outside.
   const Nr sender = call.task().group().nr_in(*target.ns());
   return sent_signal::send(target.level0(), target_tid, signal, code, sender,
@@ -168,6 +169,24 @@ void finish_sigtimedwait(FinishedCall& done) {
 }
 
 }  // namespace
+
+// rt_sigaction(2) of signals that the kernel sends with a number of the host's: a handler that sees
+// it (SA_SIGINFO) must be told the guest's.
+void sys_sigaction(SyscallContext& call) {
+  struct KernelSigaction {
+    std::uint64_t handler, flags;
+  };
+  const auto action = call.memory().read(RemotePtr<KernelSigaction>(call.arg(1)));
+  const bool sees = action && (action->flags & SA_SIGINFO) && action->handler > 1;
+  if (sees) call.runtime().tracer().trace(call.task().group());
+  call.run();
+}
+
+// Asks the kernel for signals that carry a number.
+void sys_wants_signals(SyscallContext& call) {
+  call.runtime().tracer().trace(call.task().group());
+  call.run();
+}
 
 void sys_rt_sigtimedwait(SyscallContext& call) { call.run_then(finish_sigtimedwait); }
 

@@ -40,7 +40,7 @@ Nr note_waited(Runtime& runtime, Task& task, pid_t host) {
   const Ref<ThreadGroup> child = runtime.kernel().find_group(runtime.kernel().root(), host);
   if (child) {
     const Nr nr = child->nr_in(*task.ns());
-    runtime.tracer().note_waited(*child);
+    runtime.tracer().waited_for(*child);
     return known != 0 ? known : nr;
   }
   // The tracer heard of the death, found the zombie gone already, and reaped it before it came

@@ -56,6 +56,15 @@ struct Tracee {
     int fd;
   };
   std::optional<AgentMapping> agent;
+  // A call that was notified and needs a stop: it is to be made again, marked (TraceMark).
+  struct Redo {
+    int nr;
+    std::uint64_t after_syscall;
+    bool issued = false;            // it is about to be made
+    arch::Registers guest;          // issued: the registers as the guest had them
+    std::uint64_t signal_mask = 0;  // issued: as the guest had it
+  };
+  std::optional<Redo> redo;
 };
 
 }  // namespace warren

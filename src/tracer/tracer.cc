@@ -56,6 +56,7 @@ bool Tracer::post(std::function<void()> work) {
 }
 
 void Tracer::settle() {
+  if (runtime_.untraced()) death_watch_.drain();
   std::promise<void> done;
   const bool posted = post([&] {
     drain();
@@ -98,14 +99,17 @@ void Tracer::run() {
 void Tracer::serve() {
   while (true) {
     run_posted();
+    left_.clear();
     if (!interrupted_.empty()) collect_interrupted();
     if (!moves_.empty()) advance_moves();
     if (forks_.has_orphans()) look_for_orphans();
+    if (runtime_.agent_forks().has_orphans()) look_for_lost_children();
     // Whatever just happened, a death or a number that was given back, may have been the last that
     // a dying namespace waited for.
+    awaits_deaths_ = !zapping_.empty() || !moves_.empty();
     if (!zapping_.empty()) release_held_inits();
     if (finishing_ && tracees_.empty()) return;
-    const WaitEvent event = waiter_.wait();
+    const WaitEvent event = waiter_.wait(runtime_.agent_forks().has_orphans());
     switch (event.kind) {
       case WaitEvent::Kind::kTask:
         dispatch(event.tid, event.status);
@@ -155,8 +159,10 @@ Tracee& Tracer::add(pid_t tid, Ref<Task> task) {
 
 unsigned Tracer::wanted_options(const Task& task) const {
   unsigned options = kBaseOptions;
-  // A thread other than the leader changes its id when it execs.
-  if (!task.is_leader()) options |= PTRACE_O_TRACEEXEC;
+  // A thread other than the leader changes its id when it execs; so may what asks for tracing.
+  if (!task.is_leader() || has_flag(task.group(), ProcessFlag::kTraced)) {
+    options |= PTRACE_O_TRACEEXEC;
+  }
   // An init's end waits for its namespace's; robust mutexes are mended before their owner is gone.
   if (task.group().is_init() || has_flag(task.group(), ProcessFlag::kSharesMemory)) {
     options |= PTRACE_O_TRACEEXIT;
@@ -173,7 +179,7 @@ void Tracer::update_options(Tracee& tracee) {
 
 void Tracer::refresh_options(ThreadGroup& process) {
   for (const Ref<Task>& thread : process.threads()) {
-    Tracee* tracee = find(thread->level0());
+    Tracee* const tracee = runtime_.untraced() ? seize(thread) : find(thread->level0());
     if (!tracee) continue;
     update_options(*tracee);
     // One that runs is made to stop for it (on_event_stop()).

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tracer/death_watch.h"
 #include "tracer/fork.h"
 #include "tracer/move.h"
 #include "tracer/runtime.h"
@@ -29,6 +30,9 @@ class Tracer {
  public:
   // On the thread that will run().
   explicit Tracer(Runtime& runtime);
+  // Before there are guests: they run untraced but for the moments that need a stop. Errors: as
+  // DeathWatch::start().
+  Result<void> leave_guests_untraced();
   ~Tracer();
 
   // Runs `work` on the tracer thread soon. False if it serves no more: then never. Any thread.
@@ -48,6 +52,34 @@ class Tracer {
   // Returns when it cannot escape any more. Any thread but the tracer's, while the task waits for
   // the answer. False: it is about to die.
   bool map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd);
+  // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
+  // Any thread.
+  void waited_for(ThreadGroup& child);
+
+  // --- Guests that are not traced (untraced.cc); all of any thread but the tracer's own, and
+  // --- nothing where guests are always traced.
+
+  // A notified call needs a stop: attaches if need be, answers the notification, and lets the call
+  // be made again. `after_syscall`: the end of its `syscall` instruction.
+  void redo(pid_t tid, int nr, std::uint64_t after_syscall, int listener,
+            std::uint64_t notification);
+  // The process is traced from now on, until it execs. Returns when all its threads are.
+  void trace(ThreadGroup& process);
+  // Whether its threads are traced whatever they do.
+  bool stays_traced(const ThreadGroup& process) const;
+  // The calling thread is about to exec, and takes over its leader's number or ends other threads.
+  void trace_exec(Task& task);
+  // A new task, which does not run yet, is left to itself unless something asks for its being
+  // traced. False: it must not run.
+  bool leave_untraced(const Ref<Task>& task);
+  // Nobody knows the process yet; its death ends the fork of that key. False: it is gone.
+  bool watch_stranger(pid_t host, std::uint64_t key);
+  // An untraced thread, not the first of its process, is about to end.
+  void thread_ended(Task& task);
+  bool freezing() const { return freezing_; }
+  // Work that has to be done on the tracer's thread, and has been when this returns. False: never.
+  bool do_now(const std::function<void()>& work);
+
   // Brings the ptrace options of a process's threads up to date with its flags, at their next stop.
   void refresh_options(ThreadGroup& process);
   // The host has forgotten the zombie: it is reaped in the engine, and in its groups. Nothing if it
@@ -77,10 +109,6 @@ class Tracer {
   void begin_move(const std::shared_ptr<ProcessMove>& move);
   void end_move(const std::shared_ptr<ProcessMove>& move, Result<Nr> result);
   bool is_own_thread() const { return std::this_thread::get_id() == thread_; }
-  // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
-  void note_waited(ThreadGroup& child) {
-    if (child.state() == GroupState::kZombie) reap_if_gone(child);
-  }
   // Called when a process that is a child of the supervisor itself has ended.
   using ExitObserver = std::function<void(pid_t tid, int wait_status)>;
   void set_exit_observer(ExitObserver observer) { exit_observer_ = std::move(observer); }
@@ -110,8 +138,25 @@ class Tracer {
   void first_stop(Tracee& tracee, const Forks::Child& child, arch::Registers regs, int signal);
   void prepare_child(Tracee& tracee, const Forks::Child& child, arch::Registers regs);
 
+  // Guests that are not traced (untraced.cc).
+  // Attaches to the task, or finds it attached to. Null: it is dying.
+  Tracee* seize(const Ref<Task>& task);
+  bool wants_trace(const Tracee& tracee) const;
+  // Detaches from a stopped task. False: it stays a tracee.
+  bool leave(Tracee& tracee, int signal);
+  void reissue(Tracee& tracee);
+  // At the stop of a call that was made again: gives the mask and the guest's argument back, the
+  // latter in `regs` only. False: it is an ordinary one.
+  static bool take_redone(Tracee& tracee, arch::Registers* regs);
+  // The mark that makes a stop of the call that the registers describe.
+  static void set_trace_mark(arch::Registers* call);
+  void process_ended(const Ref<ThreadGroup>& process, bool gone);
+  void look_for_lost_children();
+
   // Deaths (deaths.cc).
   void on_death(pid_t tid, int status);
+  // What the engine and the groups learn of it. Any thread, for what was not traced.
+  void end_task(const Ref<Task>& task, int status);
   // The task will not return to what it was doing.
   void end_calls(Tracee& tracee);
   void reap_if_gone(ThreadGroup& group);
@@ -134,7 +179,7 @@ class Tracer {
     if (!freezes_.empty() && hold(tracee, how)) return;
     let_go(tracee, how);
   }
-  static void let_go(Tracee& tracee, Resumption how);
+  void let_go(Tracee& tracee, Resumption how);
   bool hold(Tracee& tracee, Resumption how);
   void begin_freeze(const Ref<Task>& task);
   void end_freeze(const Ref<Task>& task);
@@ -199,6 +244,13 @@ class Tracer {
   std::vector<pid_t> interrupted_;     // tasks whose stop for a freeze is about to come
   FreezeObserver freeze_observer_;
   std::vector<std::shared_ptr<ProcessMove>> moves_;
+  // Tracees that were left, whose last user is perhaps still at work.
+  std::vector<std::unique_ptr<Tracee>> left_;
+  DeathWatch death_watch_;
+  // Deaths are taken in one at a time: a process that is not traced may be seen to die by several.
+  // Before the locks of the groups and the engine; recursive, since one death may reap others.
+  std::recursive_mutex deaths_mutex_;
+  std::atomic<bool> awaits_deaths_{false};  // the loop has to look again after each
   ExitObserver exit_observer_;
   StopObserver stop_observer_;
   bool finishing_ = false;

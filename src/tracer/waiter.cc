@@ -26,7 +26,8 @@ constexpr nanoseconds kShortestWindow{10'000};
 constexpr nanoseconds kPreempted{60'000};
 constexpr nanoseconds kPause{5'000'000};
 
-constexpr int kAnyNews = WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL;
+// Stops of tracees are told without WSTOPPED (ptrace(2)); those of others are none of ours.
+constexpr int kAnyNews = WEXITED | WNOHANG | WNOWAIT | __WALL;
 
 // After a look through all tasks, this many times as long passes before the next.
 constexpr int kLookShare = 8;
@@ -180,9 +181,13 @@ bool Waiter::sleep(WaitEvent* event) {
   return true;
 }
 
-WaitEvent Waiter::wait() {
+WaitEvent Waiter::wait(bool briefly) {
   WaitEvent event{WaitEvent::Kind::kInterrupted};
   if (interrupted_.exchange(0) != 0) return event;
+  if (briefly) {
+    if (!take(&event)) take_announced(&event, std::chrono::milliseconds{1});
+    return event;
+  }
   if (!take(&event) && !(window_.count() > 0 && spin(&event))) {
     while (!sleep(&event)) {
     }

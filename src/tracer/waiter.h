@@ -38,7 +38,8 @@ class Waiter {
   // The tracer thread, before its first wait: blocks SIGCHLD and the signal by which others
   // interrupt. All other threads of the process must block SIGCHLD as well.
   void attach_thread();
-  WaitEvent wait();
+  // `briefly`: a millisecond at most, then kInterrupted.
+  WaitEvent wait(bool briefly = false);
   // Called with a task that has died, before its death is taken: until then the host's kernel keeps
   // what it knows of it.
   using DeathObserver = std::function<void(pid_t)>;

@@ -1,0 +1,67 @@
+// Deaths of processes that are not traced: seen by their pidfds, in one epoll set.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "base/unique_fd.h"
+#include "warren/kernel.h"
+
+namespace warren {
+
+// Why a class: ptrace tells of deaths by wait(2), but only of what is traced; the parent of another
+// guest is a guest, and only a pidfd tells us. Owner: Tracer. Thread-safe. One thread at a time
+// tells; mutex_ is a leaf, and the observers are called without it.
+class DeathWatch {
+ public:
+  // `gone`: the process was reaped; else it has ended, and is a zombie. Told once each, the second
+  // where the host tells (Linux 6.9). By the watch's own thread, or whoever calls drain().
+  using Observer = std::function<void(const Ref<ThreadGroup>&, bool gone)>;
+  // A process that nobody knows yet has ended.
+  using StrangerObserver = std::function<void(pid_t host, std::uint64_t key)>;
+
+  DeathWatch() = default;
+  ~DeathWatch() { stop(); }
+
+  // Errors: as epoll_create1(2), eventfd(2).
+  Result<void> start(Observer observer, StrangerObserver stranger_observer);
+  void stop();
+
+  // Watches the process; nothing if it is watched already. ESRCH: it is gone. EMFILE, ENOMEM.
+  Result<void> watch(ThreadGroup& process);
+  // A process that is about to become known. Errors: as watch().
+  Result<void> watch_stranger(pid_t host, std::uint64_t key);
+  // It has become known, and is watched as this process from now on. False: it was not watched.
+  bool adopt_stranger(pid_t host, ThreadGroup& process);
+  void forget(ThreadGroup& process);
+  // Returns when all has been told that happened until now. Not from an observer.
+  void drain();
+
+ private:
+  struct Watched {
+    UniqueFd pidfd;
+    Ref<ThreadGroup> process;  // null: a stranger
+    pid_t host;
+    std::uint64_t key;
+  };
+  Result<void> add(pid_t host, Ref<ThreadGroup> process, std::uint64_t key);
+  // False: stop() was called.
+  bool tell();
+
+  Observer observer_;
+  StrangerObserver stranger_observer_;
+  UniqueFd epoll_, stop_;
+  std::thread thread_;
+  std::mutex telling_;  // held while events are taken and told; before everything else
+  std::mutex mutex_;
+  std::uint64_t next_id_ = 1;                           // guarded by mutex_; 0: stop_
+  std::unordered_map<std::uint64_t, Watched> watched_;  // guarded by mutex_
+  std::unordered_map<pid_t, std::uint64_t> ids_;        // guarded by mutex_
+};
+
+}  // namespace warren
