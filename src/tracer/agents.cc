@@ -76,6 +76,8 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
   if (!image_) return;
   const Service service = inject::service_of(call.nr());
   if (service == inject::kServeNone) return;
+  // Who is traced is traced through its forks.
+  if (inject::serves_untraced(service)) return;
   // An agent that asks for every path saves nothing by it.
   const bool number = service == inject::kServePid || service == inject::kServeTid ||
                       service == inject::kServeParentPid;

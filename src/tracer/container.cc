@@ -42,7 +42,7 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
     if (auto enabled = agents.enable(); !enabled && agent_unscoped) return enabled.error();
   }
   container->agent_unscoped_ = agent_unscoped;
-  container->filter_ = build_seccomp_filter(syscall_table(), agents.enabled());
+  container->filter_ = build_seccomp_filter(syscall_table(), agents.enabled(), false);
   return container;
 }
 

@@ -13,8 +13,10 @@ namespace warren {
 
 // The program for SECCOMP_SET_MODE_FILTER. 32-bit and x32 entry, which would go round it, are
 // answered with ENOSYS. A call that is not in the table costs nothing beyond the kernel's own
-// bitmap of calls that are always let through; one that is, a binary search.
-std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent);
+// bitmap of calls that are always let through; one that is, a binary search. `agent`: guests have
+// one; `untraced`: it makes their forks and waits.
+std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent,
+                                              bool untraced);
 
 // Installs the filter in the calling thread, which must have no_new_privs set, and returns its
 // listener. Async-signal-safe. Errors: as seccomp(2).
