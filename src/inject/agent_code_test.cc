@@ -384,6 +384,11 @@ TEST_P(AgentPaths, BadAddressesAreAskedFor) {
     bad_reads = 0;
     check(guest.path_call(SYS_stat, page.put(endless.data(), endless.size())) == kAsked, "endless");
     check(bad_reads == 0, "more than PATH_MAX was read");
+    for (const std::string end : {"/p", "/pro", "/proc", "/f", "/fd"}) {
+      const std::string path = std::string(4096 - end.size(), 'x') + end;
+      check(guest.path_call(SYS_stat, page.put(path.data(), path.size())) == kAsked, shown(path));
+    }
+    check(!probes() || bad_reads == 0, "more than PATH_MAX was read without asking");
   });
 }
 

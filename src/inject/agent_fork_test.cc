@@ -283,8 +283,10 @@ class AgentFork : public testing::Test {
   void in_guest(F f) {
     int pipe_fds[2];
     int ready[2];
+    int taken[2];
     ASSERT_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
     ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
+    ASSERT_EQ(pipe2(taken, O_CLOEXEC), 0);
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
@@ -292,14 +294,16 @@ class AgentFork : public testing::Test {
       auto* const guest = new Guest(*image_, common_);
       const int listener = filter_agent();
       must(write(ready[1], &listener, sizeof listener) == sizeof listener);
-      close(pipe_fds[0]);
-      close(ready[0]);
-      close(ready[1]);
+      // Until the supervisor has the listener.
+      close(taken[1]);
+      char nothing;
+      must(read(taken[0], &nothing, 1) == 0);
+      for (const int fd : {pipe_fds[0], ready[0], ready[1], taken[0]}) close(fd);
       f(*guest);
       _exit(0);
     }
-    close(pipe_fds[1]);
-    close(ready[1]);
+    for (const int fd : {pipe_fds[1], ready[1], taken[0]}) close(fd);
+    UniqueFd waits(taken[1]);
     const UniqueFd said(pipe_fds[0]);
     const UniqueFd begun(ready[0]);
     int number = -1;
@@ -307,6 +311,7 @@ class AgentFork : public testing::Test {
     const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
     const UniqueFd listener(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
     ASSERT_TRUE(listener.ok()) << std::strerror(errno);
+    waits.reset();
     EXPECT_EQ(supervise(said.get(), listener.get()), "");
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
@@ -933,17 +938,25 @@ TEST_F(AgentWait, ForAGroup) {
     return Answer{19};
   };
   in_guest([&](Guest& guest) {
-    const pid_t pid = fork();
-    if (pid == 0) {
-      setpgid(0, 0);
+    const pid_t leader = fork();
+    if (leader == 0) {
+      pause();
+      _exit(0);
+    }
+    must(setpgid(leader, leader) == 0);
+    guest.common.visible = leader;
+    const pid_t member = fork();
+    if (member == 0) {
+      must(setpgid(0, leader) == 0);
       _exit(6);
     }
-    setpgid(pid, pid);
-    guest.common.visible = pid;
+    siginfo_t info;
+    must(waitid(P_PID, static_cast<id_t>(member), &info, WEXITED | WNOWAIT) == 0);
     child(1);
     int status = -1;
-    check(wait(guest, -19, &status, 0, nullptr) == 19, "the number");
+    check(wait(guest, -19, &status, WNOHANG, nullptr) == 19, "the number");
     check(status == 6 << 8, "the status");
+    kill(leader, SIGKILL);
   });
   ASSERT_EQ(calls(), (Calls{PrivateCall::kWaitTarget, PrivateCall::kWaited}));
   EXPECT_EQ(events_[0].data.args[0], static_cast<std::uint64_t>(-19));
