@@ -2,9 +2,11 @@
 // every register as the system call would: rax is the result, rcx and r11 are lost.
 //
 // A patched site jumps to the stub of its slot; the stub fetches where to return to (rcx), the
-// call's number (eax) and the service, which knows the call's answer, or makes the call itself from
-// one of two places: the trusted one, which the filter lets through, or the asking one, where it
-// goes to the supervisor like any other.
+// call's number (eax), the slot's index (r11d) and the service, which knows the call's answer, or
+// makes the call itself from one of two places: the trusted one, which the filter lets through, or
+// the asking one, where it goes to the supervisor like any other. Forks and waiting are in files of
+// their own.
+#include <asm/errno.h>
 #include <sys/syscall.h>
 
 #include "inject/layout.h"
@@ -13,10 +15,17 @@
 #define TID (WARREN_AGENT_STATE + 4)
 #define PPID_PLUS_1 (WARREN_AGENT_STATE + 8)
 #define ORDINARY_PATHS (WARREN_AGENT_STATE + 12)
-#define ASK_PATHS WARREN_AGENT_SHARED
+#define ASK_PATHS (WARREN_AGENT_SHARED + 0)
+#define SERVE_FORKS (WARREN_AGENT_SHARED + 4)
+#define PROBE_PATHS (WARREN_AGENT_SHARED + 8)
 #define SLOT0 (WARREN_AGENT_SLOTS + WARREN_AGENT_SLOT_SIZE)
 
+// The second part of a stub: a fork that is asked for is made there.
+#define ASKING_PART 28
+
 #define AT_FDCWD -100
+#define PATH_MAX 4096
+#define PAGE 4096
 
 // The red zone, and a word for the return address.
 #define FRAME 136
@@ -32,6 +41,18 @@
   jmp *%rcx
   .endm
 
+  // Whether the page of the word at rsi can be read ("equal"), without a fault: the kernel reads
+  // the set of signals before it looks at what to do with it, which is nothing that it knows.
+  // Uses rax, rcx, rdx, rdi, r10, r11.
+  .macro PROBE
+  mov $-1, %edi
+  xor %edx, %edx
+  mov $8, %r10d
+  mov $SYS_rt_sigprocmask, %eax
+  syscall
+  cmp $-EINVAL, %rax
+  .endm
+
   .text
   .globl warren_agent_header
 warren_agent_header:
@@ -44,7 +65,21 @@ warren_agent_header:
   .quad boot
   .quad SYS_setns
   .quad stubs
-  .quad (stubs_end - stubs) / WARREN_AGENT_NR_SLOTS
+  .quad WARREN_AGENT_STUB_SIZE
+  .quad begin_ip
+  .quad begin_fork_ip
+  .quad begin_vfork_ip
+  .quad failed_ip
+  .quad forked_ip
+  .quad register_ip
+  .quad vforked_ip
+  .quad WARREN_AGENT_CLONE_STUB_SIZE
+  .quad clone_stubs
+  .quad clone_stubs_end
+  .quad fork_asking_ip
+  .quad wait_target_ip
+  .quad wait_ip
+  .quad waited_ip
   .quad ask
   .quad serve_pid
   .quad serve_tid
@@ -53,14 +88,42 @@ warren_agent_header:
   .quad serve_path1
   .quad serve_path_at_cwd
   .quad serve_directory
+  .quad serve_clone
+  .quad serve_fork
+  .quad serve_vfork
+  .quad serve_clone3
+  .quad serve_wait4
 
 // The supervisor does it.
 ask:
   ENTER
+  mov %eax, -8(%rsp)
 ask_framed:
   syscall
 asking_ip:
+  cmp $-EINTR, %rax
+  je interrupted
+not_again:
   LEAVE
+
+// Where nobody traces, a signal that comes before the supervisor has taken the call is seen here.
+// Of what the agent serves, only these wait for something, and may have been interrupted in that.
+interrupted:
+  cmpl $0, SERVE_FORKS
+  je not_again
+  mov -8(%rsp), %ecx
+  cmp $SYS_open, %ecx
+  je not_again
+  cmp $SYS_creat, %ecx
+  je not_again
+  cmp $SYS_openat, %ecx
+  je not_again
+  cmp $SYS_openat2, %ecx
+  je not_again
+  cmp $SYS_wait4, %ecx
+  je not_again
+  mov %ecx, %eax
+  jmp ask_framed
 
   .macro SERVE_NUMBER name, word
 \name:
@@ -108,7 +171,10 @@ serve_path:
   jl ask
   ENTER
   mov %eax, -8(%rsp)
-  mov $4096, %ecx  // PATH_MAX
+  cmpl $0, PROBE_PATHS
+  jne probe_path
+readable:
+  mov $PATH_MAX, %ecx
 // mentions_proc() of path_text.h: r11 goes along the path, al is the character there.
 reader_begin:
 component:
@@ -156,6 +222,45 @@ asked_for:
   mov -8(%rsp), %eax
   jmp ask_framed
 
+// Looks for the path's end, and into no page without asking whether it can be read: the reader
+// does not go beyond that end. Below the stack pointer, signals leave 128 bytes alone.
+probe_path:
+  mov %r11, -16(%rsp)
+  mov %rdi, -24(%rsp)
+  mov %rsi, -32(%rsp)
+  mov %rdx, -40(%rsp)
+  mov %r10, -48(%rsp)
+  mov %r11, %rsi
+  and $-8, %rsi
+1:
+  PROBE
+  jne 3f
+  mov -16(%rsp), %r11
+  lea PATH_MAX(%r11), %rcx
+  // The path's first byte, or the page's.
+  cmp %r11, %rsi
+  cmova %rsi, %r11
+2:
+  cmpb $0, (%r11)
+  je 3f
+  inc %r11
+  cmp %rcx, %r11
+  je 4f
+  test $(PAGE - 1), %r11d
+  jnz 2b
+  mov %r11, %rsi
+  jmp 1b
+4:
+  test %rcx, %rcx  // not "equal"
+3:
+  mov -24(%rsp), %rdi
+  mov -32(%rsp), %rsi
+  mov -40(%rsp), %rdx
+  mov -48(%rsp), %r10
+  jne asked_for
+  mov -16(%rsp), %r11
+  jmp readable
+
 // Runs once in each program: the private pages, then gone with the descriptor. The supervisor waits
 // for the last call, which the filter shows it, and puts the program's registers back.
 boot:
@@ -185,17 +290,33 @@ boot:
   syscall
   hlt
 
-  .balign 16
-stubs:
-  .set number, 0
-  .rept WARREN_AGENT_NR_SLOTS
+#include "inject/agent_wait.S"
+#include "inject/agent_fork.S"
+
+  .macro STUB fork_asking_place=
+  .org stubs + number * WARREN_AGENT_STUB_SIZE
   mov SLOT0 + number * WARREN_AGENT_SLOT_SIZE + 8, %rcx
   mov SLOT0 + number * WARREN_AGENT_SLOT_SIZE + 24, %eax
+  mov $number, %r11d
   jmp *SLOT0 + number * WARREN_AGENT_SLOT_SIZE + 16
-  .balign 8
+  .org stubs + number * WARREN_AGENT_STUB_SIZE + ASKING_PART
+  syscall
+  .ifnb \fork_asking_place
+\fork_asking_place:
+  .endif
+  mov SLOT0 + number * WARREN_AGENT_SLOT_SIZE + 8, %rcx
+  jmp *%rcx
+  .endm
+
+  .balign 64
+stubs:
+  .set number, 0
+  STUB fork_asking_ip
+  .rept WARREN_AGENT_NR_SLOTS - 1
   .set number, number + 1
+  STUB
   .endr
-stubs_end:
+  .org stubs + WARREN_AGENT_NR_SLOTS * WARREN_AGENT_STUB_SIZE
 
   .org warren_agent_header + (WARREN_AGENT_SHARED - WARREN_AGENT_BASE)
 

@@ -21,7 +21,44 @@ extern "C" const char warren_agent_image_end[];
 
 namespace warren::inject {
 
+namespace {
+
+// Whether it is one of the places that all slots have, of which `first` is slot 0's.
+bool is_place_of_slot(std::uint64_t ip, std::uint64_t first, std::uint64_t distance) {
+  return ip >= first && ip - first < kNrSlots * distance && (ip - first) % distance == 0;
+}
+
+void store(std::uint32_t* word, bool on) {
+  std::atomic_ref<std::uint32_t>(*word).store(on ? 1 : 0, std::memory_order_release);
+}
+
+}  // namespace
+
 const Header& agent_header() { return *reinterpret_cast<const Header*>(warren_agent_image); }
+
+PrivateCall private_call_at(std::uint64_t ip) {
+  const Header& header = agent_header();
+  if (ip < kBase || ip >= kShared) return PrivateCall::kNone;
+  if (ip == header.begin_ip) return PrivateCall::kBegin;
+  if (ip == header.begin_fork_ip) return PrivateCall::kBeginFork;
+  if (ip == header.begin_vfork_ip) return PrivateCall::kBeginVfork;
+  if (ip == header.failed_ip) return PrivateCall::kFailed;
+  if (ip == header.forked_ip) return PrivateCall::kForked;
+  if (ip == header.wait_target_ip) return PrivateCall::kWaitTarget;
+  if (ip == header.waited_ip) return PrivateCall::kWaited;
+  if (is_place_of_slot(ip, header.register_ip, header.clone_stub_size)) {
+    return PrivateCall::kRegister;
+  }
+  if (is_place_of_slot(ip, header.vforked_ip, header.clone_stub_size)) {
+    return PrivateCall::kVforked;
+  }
+  return PrivateCall::kNone;
+}
+
+bool is_fork_asking_place(std::uint64_t ip) {
+  const Header& header = agent_header();
+  return is_place_of_slot(ip, header.fork_asking_ip, header.stub_size);
+}
 
 Result<std::unique_ptr<Image>> Image::create() {
   constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -47,9 +84,9 @@ Result<std::unique_ptr<Image>> Image::create() {
 
 Image::~Image() { munmap(shared_, kPage); }
 
-void Image::ask_paths() {
-  std::atomic_ref<std::uint32_t>(shared_->ask_paths).store(1, std::memory_order_release);
-}
+void Image::ask_paths() { store(&shared_->ask_paths, true); }
+void Image::serve_forks(bool on) { store(&shared_->serve_forks, on); }
+void Image::probe_paths(bool on) { store(&shared_->probe_paths, on); }
 
 bool Image::asks_paths() const {
   return std::atomic_ref<std::uint32_t>(shared_->ask_paths).load(std::memory_order_acquire) != 0;

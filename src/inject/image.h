@@ -1,6 +1,7 @@
 // The file that guests map: the agent's code, and a page that the supervisor shares with them.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "base/unique_fd.h"
@@ -11,6 +12,10 @@ namespace warren::inject {
 
 // What the agent's own header says.
 const Header& agent_header();
+// Which private call has its instruction pointer there.
+PrivateCall private_call_at(std::uint64_t ip);
+// Whether a fork with that instruction pointer is one that the agent leaves to the supervisor.
+bool is_fork_asking_place(std::uint64_t ip);
 
 // One per container. A sealed memfd: guests can map it to read and execute, and no other way.
 class Image {
@@ -26,6 +31,9 @@ class Image {
   // From now on the agents of all guests ask for every path. Thread-safe.
   void ask_paths();
   bool asks_paths() const;
+  // Guests are not traced (Shared); to be said before there are any. Thread-safe.
+  void serve_forks(bool on);
+  void probe_paths(bool on);
 
  private:
   Image(UniqueFd file, Shared* shared) : file_(std::move(file)), shared_(shared) {}

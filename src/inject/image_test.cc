@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace warren::inject {
 namespace {
@@ -91,11 +93,31 @@ TEST_F(ImageTest, AskPathsIsSeenInMappingsThatWereThereBefore) {
   munmap(page, kPage);
 }
 
+TEST_F(ImageTest, TheOtherWordsOfThePageAreSwitchesOfTheirOwn) {
+  void* const page = map(PROT_READ, MAP_SHARED, kShared - kBase);
+  ASSERT_NE(page, nullptr);
+  const auto* const shared = static_cast<const volatile Shared*>(page);
+  const auto expect = [&](std::uint32_t forks, std::uint32_t probe) {
+    EXPECT_EQ(shared->serve_forks, forks);
+    EXPECT_EQ(shared->probe_paths, probe);
+    EXPECT_EQ(shared->ask_paths, 0u);
+  };
+  expect(0, 0);
+  image_->serve_forks(true);
+  expect(1, 0);
+  image_->probe_paths(true);
+  image_->serve_forks(false);
+  expect(0, 1);
+  image_->probe_paths(false);
+  expect(0, 0);
+  munmap(page, kPage);
+}
+
 TEST_F(ImageTest, ImagesAreOfTheirOwn) {
   auto other = Image::create();
   ASSERT_TRUE(other);
   image_->ask_paths();
-  Shared shared{1};
+  Shared shared{.ask_paths = 1, .serve_forks = 0, .probe_paths = 0};
   ASSERT_EQ(pread((*other)->fd(), &shared, sizeof shared, static_cast<off_t>(kShared - kBase)),
             static_cast<ssize_t>(sizeof shared));
   EXPECT_EQ(shared.ask_paths, 0u);
@@ -137,13 +159,70 @@ TEST(AgentHeader, TheStubsOfAllSlotsLieInTheCode) {
   EXPECT_LE(header.first_stub + kNrSlots * header.stub_size, kShared);
 }
 
+// Of the agent's own calls, and of those of each slot.
+std::vector<std::uint64_t> places_of_calls() {
+  const Header& header = agent_header();
+  std::vector<std::uint64_t> places = {
+      header.trusted_ip,     header.asking_ip,      header.begin_ip,
+      header.begin_fork_ip,  header.begin_vfork_ip, header.failed_ip,
+      header.wait_target_ip, header.wait_ip,        header.waited_ip};
+  for (std::uint64_t slot = 0; slot < kNrSlots; ++slot) {
+    places.push_back(header.register_ip + slot * header.clone_stub_size);
+    places.push_back(header.vforked_ip + slot * header.clone_stub_size);
+    places.push_back(header.clone_begin + 2 + slot * header.clone_stub_size);
+    places.push_back(header.fork_asking_ip + slot * header.stub_size);
+  }
+  return places;
+}
+
 // The filter compares the address behind the instruction, so it had better be one.
 TEST(AgentHeader, SystemCallInstructionsStandBeforeTheirPlaces) {
-  const Header& header = agent_header();
-  const auto* const code = reinterpret_cast<const unsigned char*>(&header);
-  for (const std::uint64_t ip : {header.trusted_ip, header.asking_ip}) {
+  const auto* const code = reinterpret_cast<const unsigned char*>(&agent_header());
+  std::set<std::uint64_t> seen;
+  for (const std::uint64_t ip : places_of_calls()) {
+    ASSERT_TRUE(ip > kBase && ip < kShared) << std::hex << ip;
     EXPECT_EQ(code[ip - kBase - 2], 0x0f) << std::hex << ip;
     EXPECT_EQ(code[ip - kBase - 1], 0x05) << std::hex << ip;
+    EXPECT_TRUE(seen.insert(ip).second) << std::hex << ip;
+  }
+}
+
+// What is asked for must not be let through with the agent's own forks.
+TEST(AgentHeader, OnlyTheAgentsForksComeFromAmongItsForks) {
+  const Header& header = agent_header();
+  ASSERT_LT(header.clone_begin, header.clone_end);
+  EXPECT_EQ(header.clone_end - header.clone_begin, kNrSlots * header.clone_stub_size);
+  for (const std::uint64_t ip : places_of_calls()) {
+    const bool of_a_fork = ip >= header.clone_begin && ip < header.clone_end;
+    const PrivateCall call = private_call_at(ip);
+    const bool in_stub = call == PrivateCall::kRegister || call == PrivateCall::kVforked ||
+                         (ip - header.clone_begin) % header.clone_stub_size == 2;
+    EXPECT_TRUE(in_stub || !of_a_fork) << std::hex << ip;
+    EXPECT_FALSE(of_a_fork && is_fork_asking_place(ip)) << std::hex << ip;
+  }
+}
+
+TEST(PrivateCalls, AreKnownByTheirPlaces) {
+  const Header& header = agent_header();
+  std::map<std::uint64_t, PrivateCall> calls = {{header.begin_ip, PrivateCall::kBegin},
+                                                {header.begin_fork_ip, PrivateCall::kBeginFork},
+                                                {header.begin_vfork_ip, PrivateCall::kBeginVfork},
+                                                {header.failed_ip, PrivateCall::kFailed},
+                                                {header.forked_ip, PrivateCall::kForked},
+                                                {header.wait_target_ip, PrivateCall::kWaitTarget},
+                                                {header.waited_ip, PrivateCall::kWaited}};
+  std::set<std::uint64_t> asking;
+  for (std::uint64_t slot = 0; slot < kNrSlots; ++slot) {
+    calls[header.register_ip + slot * header.clone_stub_size] = PrivateCall::kRegister;
+    calls[header.vforked_ip + slot * header.clone_stub_size] = PrivateCall::kVforked;
+    asking.insert(header.fork_asking_ip + slot * header.stub_size);
+  }
+  for (std::uint64_t ip = kBase - 1; ip <= kEnd; ++ip) {
+    const auto found = calls.find(ip);
+    ASSERT_EQ(private_call_at(ip), found == calls.end() ? PrivateCall::kNone : found->second)
+        << std::hex << ip;
+    ASSERT_EQ(is_fork_asking_place(ip), asking.contains(ip)) << std::hex << ip;
+    ASSERT_EQ(private_call_at(ip + (std::uint64_t{1} << 32)), PrivateCall::kNone);
   }
 }
 

@@ -9,12 +9,14 @@
 #pragma once
 
 #define WARREN_AGENT_BASE 0x50f0000
-#define WARREN_AGENT_SHARED 0x50f3000  // one page of the agent's file: the whole container's
-#define WARREN_AGENT_STATE 0x50f4000   // one private page, zero again in every child
-#define WARREN_AGENT_SLOTS 0x50f5000   // one private page
-#define WARREN_AGENT_END 0x50f6000
+#define WARREN_AGENT_SHARED 0x50f5000  // one page of the agent's file: the whole container's
+#define WARREN_AGENT_STATE 0x50f6000   // one private page, zero again in every child
+#define WARREN_AGENT_SLOTS 0x50f7000   // one private page
+#define WARREN_AGENT_END 0x50f8000
 #define WARREN_AGENT_SLOT_SIZE 32
 #define WARREN_AGENT_NR_SLOTS 127
+#define WARREN_AGENT_STUB_SIZE 40
+#define WARREN_AGENT_CLONE_STUB_SIZE 96
 
 // Marks a call that the tracer lets a guest make again (TraceMark); the agent's last boot call too.
 #define WARREN_TRACE_MARK 0x77726e22
@@ -36,6 +38,10 @@ inline constexpr int kNrSlots = WARREN_AGENT_NR_SLOTS;
 // What holds for every guest of the container. The supervisor writes it, guests can only read it.
 struct Shared {
   std::uint32_t ask_paths;  // not zero: no path is ordinary by its text
+  // Not zero: guests are not traced. The agent serves forks and wait4(2), and makes calls again
+  // that a signal interrupted before the supervisor took them.
+  std::uint32_t serve_forks;
+  std::uint32_t probe_paths;  // not zero: nobody would catch the fault of a path's being read
 };
 
 // What the supervisor lets the agent know about its process; zero: ask. The kernel makes it zero in
@@ -75,7 +81,43 @@ enum Service : std::uint32_t {
   kServePath1,      // the second
   kServePathAtCwd,  // the second; the first is AT_FDCWD, which the patched instruction set
   kServeDirectory,  // no path, but a directory that might be inside /proc
+  kServeClone,
+  kServeFork,
+  kServeVfork,
+  kServeClone3,
+  kServeWait4,
   kNrServices,
+};
+
+// What the agent tells the supervisor, and asks it, on its own account: getpid(2) from a place that
+// nobody else calls from. The arguments are the six registers of one; one that comes back with
+// EINTR is made again, so nothing else is ever answered with that.
+//
+// A fork begins with one of the first three. An error is the guest's result, but for ENOSYS: then
+// the fork is asked for, from a place of `fork_asking_ip`. Otherwise the answer is a key: in the
+// low 30 bits the child's number as the parent gets it; bit 30 if the parent is suspended while its
+// child has its memory (vfork); bit 31 zero; in bits 32 to 62 what the supervisor likes. The key is
+// r9 of the clone(2), fork(2) or vfork(2) that follows, and of parent and child after it.
+// CLONE_PARENT_SETTID and CLONE_CHILD_SETTID are not left to the kernel.
+enum class PrivateCall {
+  kNone,
+  kBegin,      // the arguments are clone(2)'s, for clone3(2), too; r9 is the guest's
+  kBeginFork,  // the arguments are whatever the guest has there
+  kBeginVfork,
+  kRegister,  // the child, before it does anything else; r9: the key. Answer: the parent's own r9
+  // The parent; r9: the key's upper half, and the host's number of the child in the lower. Answer:
+  // the child's number, once it is known.
+  kForked,
+  kVforked,  // the parent, when its child gave the memory back. As kRegister
+  kFailed,   // there is no child; r9: the key
+  // wait4(2) for a number of the guest's, which is below -1 or above 0; rdi: that number. Answer:
+  // the host's number of the process, or of the group (positive, too), or an error. ENOSYS: the
+  // wait is asked for.
+  kWaitTarget,
+  // What a wait4(2) found. rdi: the host's number; rsi, rdx: the guest's arguments; r10: where the
+  // usage is, always; r8: the guest's first argument. Answer: the number for the guest; 0 if it
+  // does not see that child, and the wait goes on.
+  kWaited,
 };
 
 // The begin of the agent's code: where things are in it. Addresses as in the guest.
@@ -94,6 +136,20 @@ struct Header {
   std::uint64_t boot_ends;
   std::uint64_t first_stub;
   std::uint64_t stub_size;
+  // Where private calls come from. Those of the second line are slot 0's, followed by those of the
+  // others at distances of `clone_stub_size`.
+  std::uint64_t begin_ip, begin_fork_ip, begin_vfork_ip, failed_ip, forked_ip;
+  std::uint64_t register_ip, vforked_ip;
+  std::uint64_t clone_stub_size;
+  // The agent's own forks come from between these.
+  std::uint64_t clone_begin;
+  std::uint64_t clone_end;
+  // Where forks come from that are asked for: slot 0's, the others at distances of `stub_size`.
+  // Arguments and stack are the guest's there.
+  std::uint64_t fork_asking_ip;
+  std::uint64_t wait_target_ip;
+  std::uint64_t wait_ip;  // the agent's own wait4(2)
+  std::uint64_t waited_ip;
   std::uint64_t services[kNrServices];
 };
 inline constexpr std::uint64_t kMagic = 0x0a746e6567617721;

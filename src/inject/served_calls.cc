@@ -50,6 +50,16 @@ Service service_of(int nr) {
     case SYS_getdents64:
     case SYS_getcwd:
       return kServeDirectory;
+    case SYS_clone:
+      return kServeClone;
+    case SYS_fork:
+      return kServeFork;
+    case SYS_vfork:
+      return kServeVfork;
+    case SYS_clone3:
+      return kServeClone3;
+    case SYS_wait4:
+      return kServeWait4;
     default:
       return kServeNone;
   }

@@ -105,52 +105,106 @@ long AgentForks::begin(SyscallContext& call, ForkRequest request) {
                            static_cast<std::uint64_t>(number));
 }
 
-Ref<Task> AgentForks::publish(InFlight& fork, pid_t host) {
-  if (const Ref<Task> old = runtime_.task_of(host)) runtime_.tracer().reap(old->group());
-  const ForkRequest& request = fork.request;
-  Ref<Task> child = runtime_.kernel().publish_fork(std::move(fork.reservation), host);
-  if (!(request.flags & CLONE_THREAD)) {
-    child->group().set_data(
-        Agents::inherited_flags(fork.parent->group(), (request.flags & CLONE_VM) != 0));
+void AgentForks::erase(Table::iterator it) {
+  if (it->second.orphan) --orphans_;
+  in_flight_.erase(it);
+  nr_.store(in_flight_.size(), std::memory_order_relaxed);
+}
+
+std::optional<AgentForks::InFlight> AgentForks::take(std::uint32_t id) {
+  const std::lock_guard lock(mutex_);
+  const auto it = in_flight_.find(id);
+  if (it == in_flight_.end()) return {};
+  std::optional<InFlight> taken(std::move(it->second));
+  erase(it);
+  return taken;
+}
+
+bool AgentForks::publish(std::uint32_t id, pid_t host) {
+  std::optional<ForkReservation> reservation;
+  ForkMembership membership;
+  ForkRequest request;
+  Ref<Task> parent;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = in_flight_.find(id);
+    if (it == in_flight_.end() || it->second.child != InFlight::Child::kReserved) return false;
+    InFlight& fork = it->second;
+    fork.child = InFlight::Child::kPublishing;
+    reservation = std::move(fork.reservation);
+    membership = std::move(fork.membership);
+    request = fork.request;
+    parent = fork.parent;
   }
-  TracerGroupHost& group_host = runtime_.group_host();
-  if (group_host.any_confined()) group_host.inherit_cpus(*fork.parent, *child);
-  runtime_.groups().publish_fork(std::move(fork.membership), *child);
-  runtime_.stats().forks.fetch_add(1, std::memory_order_relaxed);
-  return child;
+  bool runs = reservation->ns().alive();
+  Ref<Task> child;
+  if (runs) {
+    Tracer& tracer = runtime_.tracer();
+    if (const Ref<Task> old = runtime_.task_of(host)) tracer.reap(old->group());
+    child = runtime_.kernel().publish_fork(std::move(*reservation), host);
+    if (!(request.flags & CLONE_THREAD)) {
+      child->group().set_data(
+          Agents::inherited_flags(parent->group(), (request.flags & CLONE_VM) != 0));
+    }
+    TracerGroupHost& group_host = runtime_.group_host();
+    if (group_host.any_confined()) group_host.inherit_cpus(*parent, *child);
+    runtime_.groups().publish_fork(std::move(membership), *child);
+    runtime_.stats().forks.fetch_add(1, std::memory_order_relaxed);
+    if (request.flags & CLONE_CHILD_SETTID) {
+      (void)RemoteMemory(host).write(RemotePtr<Nr>(request.child_tid), child->vnr());
+    }
+    // Whoever ended the namespace meanwhile may not have seen it.
+    runs = tracer.leave_untraced(child) && child->ns()->alive();
+  }
+  std::optional<Caller> caller;
+  long number = -ENOMEM;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = in_flight_.find(id);
+    if (it != in_flight_.end()) {
+      InFlight& fork = it->second;
+      fork.child = InFlight::Child::kKnown;
+      if (child) number = fork.number;
+      if (fork.vforks && child) fork.vforked = Ref<ThreadGroup>(child->group());
+      caller = fork.caller;
+      if (caller || fork.orphan) erase(it);
+    }
+  }
+  if (caller) answer(*caller, number);
+  return runs;
 }
 
 std::optional<std::uint64_t> AgentForks::registered(pid_t tid, std::uint64_t key) {
   const auto id = static_cast<std::uint32_t>(key >> 32);
-  std::optional<InFlight> taken;
+  std::uint64_t sixth = 0;
   {
     const std::lock_guard lock(mutex_);
     const auto it = in_flight_.find(id);
-    if (it == in_flight_.end() || it->second.vforked || !it->second.reservation) return {};
-    taken = std::move(it->second);
-    if (taken->orphan) --orphans_;
-    in_flight_.erase(it);
-    nr_.store(in_flight_.size(), std::memory_order_relaxed);
+    if (it != in_flight_.end()) sixth = it->second.sixth;
   }
-  InFlight& fork = *taken;
-  if (!fork.reservation.ns().alive()) {
-    if (fork.caller) answer(*fork.caller, -ENOMEM);
-    return {};
-  }
-  const Ref<Task> child = publish(fork, tid);
-  if (fork.request.flags & CLONE_CHILD_SETTID) {
-    (void)RemoteMemory(tid).write(RemotePtr<Nr>(fork.request.child_tid), child->vnr());
-  }
-  const std::uint64_t sixth = fork.sixth;
-  if (!runtime_.tracer().leave_untraced(child) || !child->ns()->alive()) kill(tid, SIGKILL);
-  if (fork.caller) answer(*fork.caller, fork.number);
-  if (fork.vforks) {
-    fork.vforked = Ref<ThreadGroup>(child->group());
-    const std::lock_guard lock(mutex_);
-    if (fork.parent->alive()) in_flight_.emplace(id, std::move(fork));
-    nr_.store(in_flight_.size(), std::memory_order_relaxed);
-  }
+  if (runtime_.task_of(tid)) return sixth;  // adopt() was first
+  if (!publish(id, tid)) return {};
   return sixth;
+}
+
+bool AgentForks::adopt(pid_t tid) {
+  if (nr_.load(std::memory_order_relaxed) == 0) return false;
+  const pid_t parent = Tracer::parent_or_process_of(tid);
+  std::uint32_t id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [at, fork] : in_flight_) {
+      if (fork.child != InFlight::Child::kReserved || fork.parent->group().level0() != parent) {
+        continue;
+      }
+      if (fork.host == tid) {
+        id = at;
+        break;
+      }
+      if (fork.host == 0) id = at;
+    }
+  }
+  return id != 0 && publish(id, tid);
 }
 
 void AgentForks::end_vfork(const InFlight& fork) {
@@ -158,61 +212,53 @@ void AgentForks::end_vfork(const InFlight& fork) {
 }
 
 std::optional<long> AgentForks::forked(std::uint64_t key, pid_t host, const Caller& caller) {
-  const auto id = static_cast<std::uint32_t>(key >> 32);
-  std::optional<InFlight> ended;
+  std::optional<InFlight> lost;
   {
     const std::lock_guard lock(mutex_);
-    const auto it = in_flight_.find(id);
-    if (it == in_flight_.end()) {
-      // Registered already.
-      return static_cast<long>(key & (kVforkBit - 1));
-    }
+    const auto it = in_flight_.find(static_cast<std::uint32_t>(key >> 32));
+    if (it == in_flight_.end()) return -ENOMEM;  // a guest's own invention
     InFlight& fork = it->second;
-    if (!fork.vforks) {
-      // A thread dies with its process, so nobody would wait for the answer.
-      const bool thread = (fork.request.flags & CLONE_THREAD) != 0;
-      if (thread || runtime_.tracer().watch_stranger(host, key)) {
-        fork.caller = caller;
-        return {};
-      }
+    if (fork.child == InFlight::Child::kKnown) {
+      const Nr number = fork.number;
+      erase(it);
+      return number;
     }
-    ended = std::move(fork);
-    in_flight_.erase(it);
-    nr_.store(in_flight_.size(), std::memory_order_relaxed);
-    if (!ended->vforked) lost_.push_back({Ref<ThreadGroup>(ended->parent->group()), ended->number});
+    fork.host = host;
+    // A thread dies with its process, so nobody would wait for the answer.
+    if (fork.child == InFlight::Child::kPublishing || (fork.request.flags & CLONE_THREAD) ||
+        runtime_.tracer().watch_stranger(host, key)) {
+      fork.caller = caller;
+      return {};
+    }
+    lost = std::move(fork);
+    erase(it);
+    lost_.push_back({Ref<ThreadGroup>(lost->parent->group()), lost->number});
   }
-  end_vfork(*ended);
-  return ended->vforks ? static_cast<long>(ended->sixth) : ended->number;
+  return lost->number;
 }
 
-std::uint64_t AgentForks::failed(std::uint64_t key) {
-  std::optional<InFlight> ended;
+std::uint64_t AgentForks::ended(std::uint64_t key, bool failed) {
+  const auto fork = take(static_cast<std::uint32_t>(key >> 32));
+  if (!fork) return 0;
+  end_vfork(*fork);
+  if (!failed && fork->child == InFlight::Child::kReserved) {
+    const std::lock_guard lock(mutex_);
+    lost_.push_back({Ref<ThreadGroup>(fork->parent->group()), fork->number});
+  }
+  return fork->sixth;
+}
+
+void AgentForks::stranger_died(std::uint64_t key) {
+  std::optional<InFlight> lost;
   {
     const std::lock_guard lock(mutex_);
     const auto it = in_flight_.find(static_cast<std::uint32_t>(key >> 32));
-    if (it == in_flight_.end()) return 0;
-    ended = std::move(it->second);
-    in_flight_.erase(it);
-    nr_.store(in_flight_.size(), std::memory_order_relaxed);
+    if (it == in_flight_.end() || it->second.child != InFlight::Child::kReserved) return;
+    lost = std::move(it->second);
+    erase(it);
+    lost_.push_back({Ref<ThreadGroup>(lost->parent->group()), lost->number});
   }
-  end_vfork(*ended);
-  return ended->sixth;
-}
-
-void AgentForks::stranger_died(pid_t, std::uint64_t key) {
-  std::optional<InFlight> ended;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto it = in_flight_.find(static_cast<std::uint32_t>(key >> 32));
-    if (it == in_flight_.end()) return;
-    ended = std::move(it->second);
-    in_flight_.erase(it);
-    nr_.store(in_flight_.size(), std::memory_order_relaxed);
-    if (ended->orphan) --orphans_;
-    lost_.push_back({Ref<ThreadGroup>(ended->parent->group()), ended->number});
-  }
-  end_vfork(*ended);
-  if (ended->caller) answer(*ended->caller, ended->number);
+  if (lost->caller) answer(*lost->caller, lost->number);
 }
 
 Nr AgentForks::waited_for_lost(const ThreadGroup& parent) {
@@ -226,25 +272,23 @@ Nr AgentForks::waited_for_lost(const ThreadGroup& parent) {
 }
 
 void AgentForks::task_ended(const Task& task) {
-  std::vector<InFlight> ended;
+  if (nr_.load(std::memory_order_relaxed) == 0) return;
   const std::lock_guard lock(mutex_);
   if (!lost_.empty() && task.is_leader()) {
     std::erase_if(lost_, [&](const Lost& lost) { return lost.parent == &task.group(); });
   }
   for (auto it = in_flight_.begin(); it != in_flight_.end();) {
-    InFlight& fork = it->second;
-    if (fork.parent != &task || fork.orphan) {
-      ++it;
-    } else if (fork.vforked) {
-      it = in_flight_.erase(it);
+    const auto at = it++;
+    InFlight& fork = at->second;
+    if (fork.parent != &task || fork.orphan) continue;
+    fork.caller.reset();
+    if (fork.child == InFlight::Child::kKnown) {
+      erase(at);
     } else {
       fork.orphan = true;
-      fork.caller.reset();
       ++orphans_;
-      ++it;
     }
   }
-  nr_.store(in_flight_.size(), std::memory_order_relaxed);
 }
 
 bool AgentForks::waits_for_child(const Task& task) const {
@@ -259,15 +303,11 @@ void AgentForks::drop_orphans() {
   std::vector<InFlight> dropped;
   const std::lock_guard lock(mutex_);
   for (auto it = in_flight_.begin(); it != in_flight_.end();) {
-    if (!it->second.orphan) {
-      ++it;
-      continue;
-    }
-    dropped.push_back(std::move(it->second));
-    it = in_flight_.erase(it);
+    const auto at = it++;
+    if (!at->second.orphan || at->second.child == InFlight::Child::kPublishing) continue;
+    dropped.push_back(std::move(at->second));
+    erase(at);
   }
-  orphans_ = 0;
-  nr_.store(in_flight_.size(), std::memory_order_relaxed);
 }
 
 void AgentForks::drop_all() {

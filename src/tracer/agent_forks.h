@@ -1,10 +1,9 @@
 // Forks that agents make themselves, in guests that are not traced.
 //
 // The parent's agent asks (begin), makes the clone(2) with the key that it got in a register which
-// clone does not use, and says so (forked); the child tells of itself before it runs anything of
-// the guest's (registered), with that key. `forked` is not answered before the child is known: the
-// parent never has a number that means nothing yet. A child that waits for its exec or end
-// (vfork(2)) comes before its parent goes on, any other may come later.
+// clone does not use, and says so (forked, or ended after a vfork or a failure); the child tells of
+// itself before it runs anything of the guest's (registered), with that key. `forked` is not
+// answered before the child is known: the parent never has a number that means nothing yet.
 #pragma once
 
 #include <sys/types.h>
@@ -42,13 +41,16 @@ class AgentForks {
   // The child `tid` tells of itself. The caller's sixth argument as the guest had it; nothing: no
   // fork waits for it, and it must not run.
   std::optional<std::uint64_t> registered(pid_t tid, std::uint64_t key);
-  // The parent's clone has returned; `host`: the child's number there, 0 for a vfork's. What the
-  // agent is to get; nothing: it will be answered when the child is known.
+  // A process that nobody knows makes a call: if a signal's handler got it before it could tell of
+  // itself, it is known from then on. False: it is no fork's child.
+  bool adopt(pid_t tid);
+  // The parent's clone has returned `host`. The child's number, or -errno; nothing: it will be
+  // answered when the child is known.
   std::optional<long> forked(std::uint64_t key, pid_t host, const Caller& caller);
-  // The clone failed.
-  std::uint64_t failed(std::uint64_t key);
+  // The parent's memory is its own again, or there is no child. Its sixth argument.
+  std::uint64_t ended(std::uint64_t key, bool failed);
   // A child died before it told of itself.
-  void stranger_died(pid_t host, std::uint64_t key);
+  void stranger_died(std::uint64_t key);
   // The parent has waited for a child that nobody knows: one that died so. Its number; 0: none.
   Nr waited_for_lost(const ThreadGroup& parent);
 
@@ -63,21 +65,28 @@ class AgentForks {
 
  private:
   struct InFlight {
-    ForkReservation reservation;
-    ForkMembership membership;
+    // kPublishing: by another thread, just now.
+    enum class Child { kReserved, kPublishing, kKnown };
+    Child child = Child::kReserved;
+    ForkReservation reservation;  // kReserved
+    ForkMembership membership;    // kReserved
     ForkRequest request;
     Ref<Task> parent;
-    bool orphan = false;
+    bool orphan = false;       // the parent has died
     Nr number = 0;             // the child's, for the parent
     std::uint64_t sixth = 0;   // the guest's sixth argument
     bool vforks = false;       // the parent waits until its memory is its own again
+    pid_t host = 0;            // the child's, as far as its parent has told
     Ref<ThreadGroup> vforked;  // the child of such a one, once it is known
     std::optional<Caller> caller;
   };
   using Table = std::unordered_map<std::uint32_t, InFlight>;
 
   std::uint32_t new_id();
-  Ref<Task> publish(InFlight& fork, pid_t host);
+  // The child is made known, and the parent answered. False: it must not run.
+  bool publish(std::uint32_t id, pid_t host);
+  std::optional<InFlight> take(std::uint32_t id);
+  void erase(Table::iterator it);
   void end_vfork(const InFlight& fork);
   static void answer(const Caller& caller, long value);
 

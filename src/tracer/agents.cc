@@ -31,14 +31,17 @@ bool memory_is_shared(const ThreadGroup& process) {
   return has_flag(process, ProcessFlag::kMemoryShared) || counter(process, kVforksShift) != 0;
 }
 
-// The number of the trap, from 1; stays at the highest.
-std::uintptr_t count_trap(ThreadGroup& process) {
+// A fork or wait that needs stops costs as much as this many calls that are only notified.
+constexpr std::uintptr_t kTreeWeight = 4;
+
+// What the traps have cost, this one included; stays at the highest.
+std::uintptr_t count_trap(ThreadGroup& process, std::uintptr_t weight) {
   std::uintptr_t count = 0;
   change_flags(process, [&](std::uintptr_t bits) {
     count = (bits >> kTrapsShift) & kCounterMask;
-    if (count == kCounterMask) return bits;
-    ++count;
-    return bits + (std::uintptr_t{1} << kTrapsShift);
+    if (count + weight > kCounterMask) weight = kCounterMask - count;
+    count += weight;
+    return bits + (weight << kTrapsShift);
   });
   return count;
 }
@@ -72,22 +75,31 @@ Result<void> Agents::enable() {
   return {};
 }
 
+void Agents::serve_untraced() {
+  image_->serve_forks(true);
+  image_->probe_paths(true);
+}
+
 void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notification) {
   if (!image_) return;
   const Service service = inject::service_of(call.nr());
   if (service == inject::kServeNone) return;
+  // Who is traced is traced through its forks.
+  const bool tree = inject::serves_untraced(service);
+  if (tree && !runtime_.untraced()) return;
   // An agent that asks for every path saves nothing by it.
   const bool number = service == inject::kServePid || service == inject::kServeTid ||
                       service == inject::kServeParentPid;
-  if (!number && image_->asks_paths()) return;
+  if (!number && !tree && image_->asks_paths()) return;
   ThreadGroup& process = call.task().group();
-  if (call.guest().ip() == inject::agent_header().asking_ip) {
-    inform(call, service);
+  const std::uint64_t ip = call.guest().ip();
+  if (ip == inject::agent_header().asking_ip || inject::is_fork_asking_place(ip)) {
+    if (!tree) inform(call, service);
   } else if (has_flag(process, ProcessFlag::kAgentMapped)) {
     patch(call, service);
   } else if (!has_flag(process, ProcessFlag::kAgentRefused) &&
              !has_flag(process, ProcessFlag::kNoAgent) &&
-             count_trap(process) >= traps_before_map_) {
+             count_trap(process, tree ? kTreeWeight : 1) >= traps_before_map_) {
     map(call, listener, notification);
   }
 }
@@ -147,6 +159,8 @@ void Agents::patch(SyscallContext& call, Service service) {
   const RemoteMemory memory = call.memory();
   const std::uint64_t site = call.guest().ip() - inject::kSiteLength;
   if (memory_is_shared(process)) return;
+  // Who runs through the site meanwhile would meet the breakpoint, and nobody would send it back.
+  if (process.nr_threads() != 1 && !runtime_.tracer().stays_traced(process)) return;
   inject::SiteBytes bytes;
   if (!memory.read_bytes(site, bytes.data(), bytes.size())) return;
   if (!inject::is_site(bytes, call.nr())) {

@@ -30,6 +30,9 @@ class Agents {
   // Errors: as inject::Image::create().
   Result<void> enable();
   bool enabled() const { return image_ != nullptr; }
+  // After enable(): agents make forks and waits themselves, and find out by themselves what memory
+  // can be read, since nobody sees their faults.
+  void serve_untraced();
 
   // A notified call was handled, and its caller still waits for the answer to `notification` of
   // `listener`. Notifier threads.

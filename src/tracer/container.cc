@@ -44,6 +44,7 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   container->agent_unscoped_ = service.agent_unscoped;
   if (agents.enabled() && service.untraced) {
     if (auto r = container->tracer_.leave_guests_untraced(); !r) return r.error();
+    agents.serve_untraced();
   }
   container->filter_ =
       build_seccomp_filter(syscall_table(), agents.enabled(), container->runtime_.untraced());

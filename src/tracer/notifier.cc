@@ -16,6 +16,9 @@
 #include <utility>
 
 #include "arch/x86_64/interruptible_syscall.h"
+#include "inject/image.h"
+#include "tracer/agent_calls.h"
+#include "tracer/process_flags.h"
 #include "tracer/seccomp_filter.h"
 #include "tracer/syscall_context.h"
 #include "tracer/syscall_table.h"
@@ -115,12 +118,33 @@ bool Notifier::handle(void* notification, void* response) {
   answer.id = request.id;
   answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
   const auto tid = static_cast<pid_t>(request.pid);
-  const Ref<Task> task = runtime_.task_of(tid);
+  Ref<Task> task = runtime_.task_of(tid);
+  const auto said = runtime_.untraced() && request.data.nr == SYS_getpid
+                        ? inject::private_call_at(request.data.instruction_pointer)
+                        : inject::PrivateCall::kNone;
+  if (!task && runtime_.untraced()) {
+    if (said == inject::PrivateCall::kRegister) {
+      take_in_child(tid, request, &answer);
+      return receiving;
+    }
+    if (runtime_.agent_forks().adopt(tid)) task = runtime_.task_of(tid);
+    // A child that went round the agent, or is not wanted any more.
+    if (!task) kill(tid, SIGKILL);
+  }
   if (!task) {
-    take_in_stranger(tid, request, &answer);
+    ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
     return receiving;
   }
+  if (has_flag(task->group(), ProcessFlag::kExecPending)) {
+    runtime_.tracer().exec_ended(*task);
+    task = runtime_.task_of(tid);
+    if (!task) {
+      ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+      return receiving;
+    }
+  }
   SyscallContext context(runtime_, *task, tid, as_registers(request.data));
+  context.set_notified();
   context.set_delay_observer([&] {
     if (std::exchange(receiving, false)) receiver_.release();
   });
@@ -128,7 +152,10 @@ bool Notifier::handle(void* notification, void* response) {
       runtime_.untraced() ? find_untraced_syscall(request.data.nr, context.guest().args())
                           : find_syscall(request.data.nr, Way::kNotify);
   bool answered = false;
-  if (entry) {
+  if (said != inject::PrivateCall::kNone && !has_flag(task->group(), ProcessFlag::kAgentRefused)) {
+    if (serve_agent_call(said, context, {listener_.get(), request.id})) return receiving;
+    answered = carry_out(context, &answer);
+  } else if (entry) {
     if (entry->way != Way::kPtrace) entry->handler(context);
     using Outcome = SyscallContext::Outcome;
     const bool stop = entry->way == Way::kPtrace ||
@@ -186,9 +213,11 @@ bool Notifier::carry_out(SyscallContext& context, seccomp_notif_resp* answer) {
   return false;
 }
 
-void Notifier::take_in_stranger(pid_t tid, const seccomp_notif&, seccomp_notif_resp* answer) {
-  // A child that went round the agent, or is not wanted any more.
-  if (runtime_.untraced()) kill(tid, SIGKILL);
+void Notifier::take_in_child(pid_t tid, const seccomp_notif& request, seccomp_notif_resp* answer) {
+  const auto sixth = runtime_.agent_forks().registered(tid, request.data.args[5]);
+  if (!sixth) kill(tid, SIGKILL);
+  answer->flags = 0;
+  answer->val = static_cast<std::int64_t>(sixth.value_or(0));
   ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, answer);
 }
 

@@ -33,8 +33,8 @@ class Notifier {
   bool handle(void* notification, void* response);
   // What a handler said is carried out, or put into the answer. True: the caller has its answer.
   bool carry_out(SyscallContext& context, seccomp_notif_resp* answer);
-  // A call of somebody who is no guest.
-  void take_in_stranger(pid_t tid, const seccomp_notif& request, seccomp_notif_resp* answer);
+  // A child that an agent made tells of itself.
+  void take_in_child(pid_t tid, const seccomp_notif& request, seccomp_notif_resp* answer);
 
   Runtime& runtime_;
   UniqueFd listener_;

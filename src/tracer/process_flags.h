@@ -37,6 +37,8 @@ enum class ProcessFlag : std::uintptr_t {
   kHadThreads = 1024,
   // Is to be traced for as long as it runs this program: signals of its may carry numbers.
   kTraced = 2048,
+  // A thread of several, untraced, has called execve(2); how that ended is not known yet.
+  kExecPending = 4096,
 };
 
 // Numbers beside the flags.

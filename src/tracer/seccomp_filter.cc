@@ -1,6 +1,7 @@
 #include "tracer/seccomp_filter.h"
 
 #include <linux/audit.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -27,6 +28,12 @@ namespace warren {
 namespace {
 
 constexpr std::uint32_t kX32Bit = 0x40000000;
+
+// What guests have of the agent.
+struct Agent {
+  bool present;
+  bool untraced;
+};
 
 class Assembler {
  public:
@@ -105,16 +112,54 @@ void emit_trusted(Assembler& out) {
   out.answer(SECCOMP_RET_ALLOW);
 }
 
+// A call from an instruction pointer in [begin, end), which lies below 4 GiB, is let through if the
+// lower half of its first argument has none of the bits.
+void emit_place(Assembler& out, std::uint64_t begin, std::uint64_t end, std::uint32_t bits) {
+  constexpr std::size_t kLow = offsetof(seccomp_data, instruction_pointer);
+  const std::uint8_t last = bits == 0 ? 1 : 3;
+  out.load(kLow);
+  out.jump(BPF_JGE, static_cast<std::uint32_t>(begin), 0, last + 3);
+  out.jump(BPF_JGE, static_cast<std::uint32_t>(end), last + 2, 0);
+  out.load(kLow + sizeof(std::uint32_t));
+  out.jump(BPF_JEQ, 0, 0, last);
+  if (bits != 0) {
+    out.load(offsetof(seccomp_data, args));
+    out.jump(BPF_JSET, bits, 1, 0);
+  }
+  out.answer(SECCOMP_RET_ALLOW);
+}
+
+// What guests that are not traced make by themselves: an ordinary child or thread, which the
+// supervisor knows of by the agent, and waiting for one.
+void emit_untraced(Assembler& out, inject::Service service) {
+  constexpr std::uint32_t kNotOrdinary =
+      CLONE_UNTRACED | CLONE_PTRACE | CLONE_PARENT | CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWCGROUP |
+      CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+  const inject::Header& header = inject::agent_header();
+  switch (service) {
+    case inject::kServeClone:
+      return emit_place(out, header.clone_begin, header.clone_end, kNotOrdinary);
+    case inject::kServeFork:
+    case inject::kServeVfork:
+      return emit_place(out, header.clone_begin, header.clone_end, 0);
+    case inject::kServeWait4:
+      return emit_place(out, header.wait_ip, header.wait_ip + 1, 0);
+    default:
+      return;
+  }
+}
+
 // Every entry of one call number, in order; what matches none is let through.
-void emit_call(Assembler& out, std::span<const SyscallEntry> entries, bool agent, bool untraced) {
+void emit_call(Assembler& out, std::span<const SyscallEntry> entries, const Agent& agent) {
   const inject::Service service = inject::service_of(entries[0].nr);
-  if (agent && service != inject::kServeNone && !inject::answers(service)) emit_trusted(out);
+  if (agent.present && inject::is_trusted(service)) emit_trusted(out);
+  if (agent.present && agent.untraced) emit_untraced(out, service);
   for (const SyscallEntry& entry : entries) {
     std::vector<std::size_t> fails;
     for (std::uint8_t i = 0; i < entry.condition.count; ++i) {
       fails.push_back(emit_test(out, entry.condition.tests[i]));
     }
-    emit_action(out, entry, untraced);
+    emit_action(out, entry, agent.untraced);
     for (std::size_t f : fails) out.land(f);
     if (fails.empty()) return;
   }
@@ -122,20 +167,20 @@ void emit_call(Assembler& out, std::span<const SyscallEntry> entries, bool agent
 }
 
 // The call number is in the accumulator. `groups` are runs of equal numbers.
-void emit_search(Assembler& out, std::span<const std::span<const SyscallEntry>> groups, bool agent,
-                 bool untraced) {
+void emit_search(Assembler& out, std::span<const std::span<const SyscallEntry>> groups,
+                 const Agent& agent) {
   if (groups.size() == 1) {
     out.jump(BPF_JEQ, static_cast<std::uint32_t>(groups[0][0].nr), 1, 0);
     out.answer(SECCOMP_RET_ALLOW);
-    emit_call(out, groups[0], agent, untraced);
+    emit_call(out, groups[0], agent);
     return;
   }
   const std::size_t half = groups.size() / 2;
   out.jump(BPF_JGE, static_cast<std::uint32_t>(groups[half][0].nr), 0, 1);
   const std::size_t right = out.forward();
-  emit_search(out, groups.first(half), agent, untraced);
+  emit_search(out, groups.first(half), agent);
   out.land(right);
-  emit_search(out, groups.subspan(half), agent, untraced);
+  emit_search(out, groups.subspan(half), agent);
 }
 
 }  // namespace
@@ -166,7 +211,7 @@ std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> tabl
   if (groups.empty()) {
     out.answer(SECCOMP_RET_ALLOW);
   } else {
-    emit_search(out, groups, agent, untraced);
+    emit_search(out, groups, {.present = agent, .untraced = untraced});
   }
   return out.take();
 }

@@ -98,6 +98,7 @@ class SeccompFilter : public testing::Test {
  protected:
   const std::vector<sock_filter> with_ = build_seccomp_filter(syscall_table(), true, false);
   const std::vector<sock_filter> without_ = build_seccomp_filter(syscall_table(), false, false);
+  const std::vector<sock_filter> untraced_ = build_seccomp_filter(syscall_table(), true, true);
   const std::uint64_t trusted_ = inject::agent_header().trusted_ip;
 };
 
@@ -164,7 +165,8 @@ TEST_F(SeccompFilter, TheTrustedPlaceMayMakeNothingElse) {
 TEST_F(SeccompFilter, CallsThatTheAgentDoesNotKnowAreJudgedAlikeEverywhereInIt) {
   for (const std::uint64_t ip : places_of_the_agent()) {
     for (int nr = 0; nr < kCalls; ++nr) {
-      if (inject::service_of(nr) != inject::kServeNone) continue;
+      const inject::Service service = inject::service_of(nr);
+      if (service != inject::kServeNone && !inject::serves_untraced(service)) continue;
       const auto there = with_arguments(call_of(nr, ip));
       const auto elsewhere = with_arguments(call_of(nr, kElsewhere));
       for (std::size_t i = 0; i < there.size(); ++i) {
@@ -193,6 +195,77 @@ TEST_F(SeccompFilter, NoPlaceOfTheAgentMayMakeJustAnyChild) {
       EXPECT_NE(answer(with_, call), SECCOMP_RET_ALLOW) << std::hex << flags << " at " << ip;
     }
     EXPECT_NE(answer(with_, call_of(SYS_fork, ip)), SECCOMP_RET_ALLOW) << std::hex << ip;
+  }
+}
+
+constexpr std::uint64_t kForkBits[] = {0x00800000 /* UNTRACED */,
+                                       0x00002000 /* PTRACE */,
+                                       0x00008000 /* PARENT */,
+                                       0x00001000 /* PIDFD */,
+                                       0x00020000 /* NEWNS */,
+                                       0x02000000 /* NEWCGROUP */,
+                                       0x04000000 /* NEWUTS */,
+                                       0x08000000 /* NEWIPC */,
+                                       0x10000000 /* NEWUSER */,
+                                       0x20000000 /* NEWPID */,
+                                       0x40000000 /* NEWNET */};
+
+TEST_F(SeccompFilter, UntracedTheAgentMakesOrdinaryForks) {
+  const inject::Header& header = inject::agent_header();
+  for (const std::uint64_t ip :
+       {header.clone_begin, header.clone_begin + 2, header.clone_end - 1}) {
+    for (const std::uint64_t flags :
+         {std::uint64_t{0}, std::uint64_t{17}, std::uint64_t{0x4111}, std::uint64_t{0x003d0f00},
+          std::uint64_t{0x0010000000200011} /* what the kernel does not look at */}) {
+      seccomp_data call = call_of(SYS_clone, ip);
+      call.args[0] = flags;
+      EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_ALLOW) << std::hex << flags << " at " << ip;
+      EXPECT_NE(answer(with_, call), SECCOMP_RET_ALLOW) << std::hex << flags << " at " << ip;
+      for (const std::uint64_t bit : kForkBits) {
+        call.args[0] = flags | bit;
+        EXPECT_NE(answer(untraced_, call), SECCOMP_RET_ALLOW) << std::hex << call.args[0];
+      }
+    }
+    for (const int nr : {SYS_fork, SYS_vfork}) {
+      for (const seccomp_data& call : with_arguments(call_of(nr, ip))) {
+        EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_ALLOW) << nr;
+        EXPECT_NE(answer(with_, call), SECCOMP_RET_ALLOW) << nr;
+      }
+    }
+    EXPECT_NE(answer(untraced_, call_of(SYS_clone3, ip)), SECCOMP_RET_ALLOW);
+  }
+}
+
+TEST_F(SeccompFilter, UntracedTheAgentWaits) {
+  const std::uint64_t ip = inject::agent_header().wait_ip;
+  for (const seccomp_data& call : with_arguments(call_of(SYS_wait4, ip))) {
+    EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_ALLOW);
+    EXPECT_EQ(answer(with_, call), answer(with_, call_of(SYS_wait4, kElsewhere)));
+  }
+  EXPECT_NE(answer(untraced_, call_of(SYS_waitid, ip)), SECCOMP_RET_ALLOW);
+}
+
+// All else is judged as if guests were traced, and so is this elsewhere.
+TEST_F(SeccompFilter, UntracedOnlyThoseCallsFromOnlyThosePlaces) {
+  const inject::Header& header = inject::agent_header();
+  std::vector<std::uint64_t> places = places_of_the_agent();
+  for (const std::uint64_t ip : {header.clone_begin, header.clone_end, header.wait_ip}) {
+    for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0},
+                                       std::uint64_t{1} << 32, std::uint64_t{1} << 63}) {
+      places.push_back(ip + offset);
+    }
+  }
+  places.push_back(kElsewhere);
+  places.push_back(0);
+  for (const std::uint64_t ip : places) {
+    const bool forks = ip >= header.clone_begin && ip < header.clone_end;
+    for (int nr = 0; nr < kCalls; ++nr) {
+      if (forks && (nr == SYS_clone || nr == SYS_fork || nr == SYS_vfork)) continue;
+      if (ip == header.wait_ip && nr == SYS_wait4) continue;
+      for (const seccomp_data& call : with_arguments(call_of(nr, ip))) {
+        EXPECT_EQ(answer(untraced_, call), answer(with_, call)) << nr << " at " << std::hex << ip;
+      }
+    }
   }
 }
 

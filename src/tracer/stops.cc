@@ -270,10 +270,9 @@ void Tracer::clear_signal_handlers(Tracee& tracee, const arch::Registers& regs) 
   (void)memory.write_bytes(scratch, &saved, sizeof saved);
 }
 
-void Tracer::on_exec(Tracee& leader) {
+void Tracer::on_exec(pid_t tgid) {
   // Reported under the leader's id, which a thread that is not the leader has just taken over.
-  const auto old_tid = static_cast<pid_t>(ptrace_call::event_message(leader.tid));
-  const pid_t tgid = leader.tid;
+  const auto old_tid = static_cast<pid_t>(ptrace_call::event_message(tgid));
   if (old_tid > 0 && old_tid != tgid) {
     if (Tracee* thread = find(old_tid)) {
       exec_by_thread(*thread->task);
@@ -281,14 +280,20 @@ void Tracer::on_exec(Tracee& leader) {
       std::unique_ptr<Tracee> moved = std::move(tracees_[old_tid]);
       tracees_.erase(old_tid);
       moved->tid = tgid;
-      end_calls(leader);
+      // Null: the leader was not traced.
+      if (Tracee* leader = find(tgid)) end_calls(*leader);
       end_calls(*moved);
       tracees_[tgid] = std::move(moved);
     }
-  } else {
-    exec_by_thread(*leader.task);
+  } else if (Tracee* leader = find(tgid)) {
+    exec_by_thread(*leader->task);
   }
-  Tracee& now = *tracees_[tgid];
+  Tracee* const traced = find(tgid);
+  if (!traced) {
+    end_stray(tgid);
+    return;
+  }
+  Tracee& now = *traced;
   // What asked for tracing went with the old program.
   if (has_flag(now.task->group(), ProcessFlag::kTraced)) {
     set_flag(now.task->group(), ProcessFlag::kTraced, false);

@@ -238,6 +238,7 @@ void sys_chdir(SyscallContext& call) {
   const auto answer =
       call.runtime().procfs().host_path(base_of(call, AT_FDCWD), argument.path(), {}, view);
   if (settled(call, answer)) return;
+  if (call.postponed()) return;
   const std::size_t size = answer.text.size() + 1;
   const std::uint64_t copy = call.scratch(size);
   if (!call.memory().write_bytes(copy, answer.text.c_str(), size)) return call.answer(-EFAULT);
@@ -333,7 +334,7 @@ void give_up_robust_mutexes(SyscallContext& call, int dirfd, std::uint64_t addre
 // another's number it would find the host's process of that number.
 void exec_path(SyscallContext& call, int dirfd, std::uint64_t address) {
   call.runtime().agents().exec(call.task());
-  call.runtime().tracer().trace_exec(call.task());
+  call.runtime().tracer().exec_begins(call.task());
   give_up_robust_mutexes(call, dirfd, address);
   PathArgument argument;
   if (!argument.suspicious(call, address)) return call.run();
@@ -352,7 +353,7 @@ void sys_execveat(SyscallContext& call) {
   constexpr int kEmptyPath = 0x1000;  // AT_EMPTY_PATH
   if (call.int_arg(4) & kEmptyPath) {
     call.runtime().agents().exec(call.task());
-    call.runtime().tracer().trace_exec(call.task());
+    call.runtime().tracer().exec_begins(call.task());
     return call.run();
   }
   exec_path(call, call.int_arg(0), call.arg(1));

@@ -11,42 +11,31 @@
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
 #include "tracer/tracer.h"
+#include "tracer/waited.h"
 
 namespace warren {
 
-namespace {
-
-constexpr int kWait4Options = WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
-
-enum class Translated { kYes, kNoSuch };
-
-// The argument of wait4: a process, -group, 0 or -1.
-Translated translate_wait_pid(SyscallContext& call, int pid, int* host) {
-  *host = pid;
-  if (pid == 0 || pid == -1) return Translated::kYes;
-  const Ref<PidNamespace> ns = call.task().ns();
-  const Ref<Pid> target = call.runtime().kernel().find_pid(*ns, pid > 0 ? pid : -pid);
-  if (!target) {
-    *host = pid > 0 ? call.runtime().moved_children().host_of(call.task().group(), pid) : 0;
-    return *host != 0 ? Translated::kYes : Translated::kNoSuch;
-  }
-  *host = pid > 0 ? target->level0() : -target->level0();
-  return Translated::kYes;
+pid_t host_of_wait_target(Runtime& runtime, Task& task, Nr pid) {
+  const Ref<Pid> target = runtime.kernel().find_pid(*task.ns(), pid > 0 ? pid : -pid);
+  if (!target) return pid > 0 ? runtime.moved_children().host_of(task.group(), pid) : 0;
+  return pid > 0 ? target->level0() : -target->level0();
 }
 
-// What the kernel says it has waited for. 0: the guest must not see it.
-Nr note_waited(Runtime& runtime, Task& task, pid_t host) {
+Nr note_waited(Runtime& runtime, Task& task, pid_t host, const CpuTime* time) {
   const Nr known = runtime.moved_children().nr_for(task.group(), host);
   const Ref<ThreadGroup> child = runtime.kernel().find_group(runtime.kernel().root(), host);
   if (child) {
     const Nr nr = child->nr_in(*task.ns());
-    runtime.tracer().waited_for(*child);
+    runtime.tracer().waited_for(*child, time);
     return known != 0 ? known : nr;
   }
-  // The tracer heard of the death, found the zombie gone already, and reaped it before it came
-  // here.
+  // Its death was heard of earlier, the zombie was found gone already, and reaped.
   return known != 0 ? known : runtime.to_guest_or_reaped(*task.ns(), host);
 }
+
+namespace {
+
+constexpr int kWait4Options = WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
 
 void finish_wait4(FinishedCall& done) {
   if (done.result() <= 0) return;
@@ -93,8 +82,9 @@ void sys_wait4(SyscallContext& call) {
     call.answer(-ESRCH);
     return;
   }
-  int host = 0;
-  if (translate_wait_pid(call, pid, &host) == Translated::kNoSuch) {
+  const bool any = pid == 0 || pid == -1;
+  const int host = any ? pid : host_of_wait_target(call.runtime(), call.task(), pid);
+  if (host == 0 && !any) {
     call.answer(-ECHILD);
     return;
   }

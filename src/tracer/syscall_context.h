@@ -123,6 +123,14 @@ class SyscallContext {
   bool lazy() const { return lazy_; }
   ForkRequest take_fork() { return std::move(fork_); }
 
+  // Of a call that is notified first (Way::kNotifyFirst): what needs a stop has to wait for it.
+  // True: this is the notification, and the handler will run again at the stop.
+  bool postponed() {
+    if (notified_) outcome_ = Outcome::kRunThenFinish;
+    return notified_;
+  }
+  void set_notified() { notified_ = true; }
+
   // Scratch memory on the caller's stack, below what it may use; `size` bytes, 16-byte aligned.
   // Good for arguments that must be copied where they can be rewritten. Ptrace stop only.
   std::uint64_t scratch(std::size_t size) const {
@@ -142,6 +150,7 @@ class SyscallContext {
   FinishHandler finish_;
   std::function<void()> on_delay_;
   bool lazy_ = false;
+  bool notified_ = false;
   ForkRequest fork_;
 };
 

@@ -207,6 +207,10 @@ void Tracer::dispatch(pid_t tid, int status) {
   }
   if (!WIFSTOPPED(status)) return;
   Tracee* tracee = find(tid);
+  if (!tracee && status >> 16 == PTRACE_EVENT_EXEC) {
+    on_exec(tid);
+    return;
+  }
   if (!tracee) {
     on_unknown(tid, status);
     return;
@@ -232,7 +236,7 @@ void Tracer::dispatch(pid_t tid, int status) {
       on_event_stop(*tracee, signal);
       break;
     case PTRACE_EVENT_EXEC:
-      on_exec(*tracee);
+      on_exec(tid);
       break;
     case PTRACE_EVENT_EXIT:
       on_exit_event(*tracee);

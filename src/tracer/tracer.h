@@ -53,8 +53,8 @@ class Tracer {
   // the answer. False: it is about to die.
   bool map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd);
   // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
-  // Any thread.
-  void waited_for(ThreadGroup& child);
+  // `time`: what it used with all that it waited for itself, if known. Any thread.
+  void waited_for(ThreadGroup& child, const CpuTime* time = nullptr);
 
   // --- Guests that are not traced (untraced.cc); all of any thread but the tracer's own, and
   // --- nothing where guests are always traced.
@@ -67,11 +67,16 @@ class Tracer {
   void trace(ThreadGroup& process);
   // Whether its threads are traced whatever they do.
   bool stays_traced(const ThreadGroup& process) const;
-  // The calling thread is about to exec, and takes over its leader's number or ends other threads.
-  void trace_exec(Task& task);
+  // The calling thread is about to exec, and if it can, it takes over its leader's number and ends
+  // all other threads. Untraced, nobody tells of that: the process's next call does.
+  void exec_begins(Task& task);
+  // Before anything is made of a call of a process that is kExecPending.
+  void exec_ended(Task& caller);
   // A new task, which does not run yet, is left to itself unless something asks for its being
   // traced. False: it must not run.
   bool leave_untraced(const Ref<Task>& task);
+  // The parent of a process; the process of a thread that is not its first. 0: it is gone.
+  static pid_t parent_or_process_of(pid_t tid);
   // Nobody knows the process yet; its death ends the fork of that key. False: it is gone.
   bool watch_stranger(pid_t host, std::uint64_t key);
   // An untraced thread, not the first of its process, is about to end.
@@ -131,7 +136,7 @@ class Tracer {
   void on_signal(Tracee& tracee, int signal, bool settled = false);
   bool replace_hidden_child(Tracee& tracee, siginfo_t* info);
   void on_event_stop(Tracee& tracee, int signal);
-  void on_exec(Tracee& leader);
+  void on_exec(pid_t tgid);
   void on_exit_event(Tracee& tracee);
   void end_stray(pid_t tid);
   void on_unknown(pid_t tid, int status);

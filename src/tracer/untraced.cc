@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -50,12 +51,28 @@ ProcStat read_stat(pid_t pid) {
 
 }  // namespace
 
+pid_t Tracer::parent_or_process_of(pid_t tid) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/status", tid);
+  FILE* file = std::fopen(path, "re");
+  if (!file) return 0;
+  char line[256];
+  pid_t process = 0;
+  pid_t parent = 0;
+  while (std::fgets(line, sizeof line, file)) {
+    std::sscanf(line, "Tgid: %d", &process);
+    if (std::sscanf(line, "PPid: %d", &parent) == 1) break;
+  }
+  std::fclose(file);
+  return process == tid ? parent : process;
+}
+
 Result<void> Tracer::leave_guests_untraced() {
   runtime_.set_untraced();
   return death_watch_.start(
       [this](const Ref<ThreadGroup>& process, bool gone) { process_ended(process, gone); },
-      [this](pid_t host, std::uint64_t key) {
-        runtime_.agent_forks().stranger_died(host, key);
+      [this](pid_t, std::uint64_t key) {
+        runtime_.agent_forks().stranger_died(key);
         if (awaits_deaths_) post([] {});
       });
 }
@@ -91,8 +108,7 @@ Tracee* Tracer::seize(const Ref<Task>& task) {
   const pid_t tid = task->level0();
   if (Tracee* const tracee = find(tid); tracee && tracee->task == task) return tracee;
   if (!task->alive()) return nullptr;
-  unsigned options = wanted_options(*task);
-  if (task->group().nr_threads() > 1) options |= PTRACE_O_TRACEEXEC;
+  const unsigned options = wanted_options(*task);
   if (ptrace_call::raw(PTRACE_SEIZE, tid, nullptr,
                        reinterpret_cast<void*>(static_cast<std::uintptr_t>(options))) != 0) {
     return nullptr;
@@ -184,9 +200,26 @@ void Tracer::trace(ThreadGroup& process) {
   do_now([&] { refresh_options(process); });
 }
 
-void Tracer::trace_exec(Task& task) {
-  if (!runtime_.untraced() || (task.is_leader() && task.group().nr_threads() == 1)) return;
-  do_now([&] { seize(Ref<Task>(task)); });
+// Attaching for the exec event would not do: while one thread's exec waits for a traced one to be
+// reaped, attaching to a third waits for the exec.
+void Tracer::exec_begins(Task& task) {
+  ThreadGroup& process = task.group();
+  if (stays_traced(process) || (task.is_leader() && process.nr_threads() == 1)) return;
+  set_flag(process, ProcessFlag::kExecPending);
+}
+
+void Tracer::exec_ended(Task& caller) {
+  ThreadGroup& process = caller.group();
+  // Any other thread that calls is one of the old program's.
+  if (!caller.is_leader()) return;
+  const pid_t tgid = process.level0();
+  for (const Ref<Task>& thread : process.threads()) {
+    if (thread == &caller || !thread->alive()) continue;
+    if (syscall(SYS_tgkill, tgid, thread->level0(), 0) == 0 || errno != ESRCH) return;
+  }
+  set_flag(process, ProcessFlag::kExecPending, false);
+  set_flag(process, ProcessFlag::kLeaderEnded, false);
+  exec_by_thread(caller);
 }
 
 bool Tracer::leave_untraced(const Ref<Task>& task) {
@@ -246,11 +279,14 @@ void Tracer::thread_ended(Task& task) {
   end_task(Ref<Task>(task), 0);
 }
 
-void Tracer::waited_for(ThreadGroup& child) {
+void Tracer::waited_for(ThreadGroup& child, const CpuTime* time) {
   if (child.state() == GroupState::kZombie) {
     const std::lock_guard lock(deaths_mutex_);
     reap_if_gone(child);
   } else if (runtime_.untraced() && kill(child.level0(), 0) != 0 && errno == ESRCH) {
+    // Nobody can look up any more what it used; its parent's kernel has said it.
+    const Ref<Task> leader = child.leader();
+    if (time && leader) runtime_.group_host().ended(*leader, *time);
     process_ended(Ref<ThreadGroup>(child), true);
   }
 }
