@@ -17,11 +17,11 @@ import sys
 import tempfile
 
 from scripts import SCRIPTS
-from worlds import Mounted, Ours, missing, mount_of
+from worlds import Kernel, Mounted, Ours, missing, mount_of
 
 SKIPPED = 77
 STEPS = ("mkdir", "rmdir", "rename", "read", "write", "spawn", "fork", "thread", "end_thread", "exit",
-         "reap", "move", "await_text", "await_dead")
+         "reap", "move", "await_frozen", "await_dead")
 
 
 class Recorder:
@@ -121,7 +121,7 @@ def main():
         if why:
             print(f"skip {name}: {why}")
             continue
-        kernel = record(Mounted({each: mount_of(each) for each in hierarchies}), function)
+        kernel = record(Kernel({each: mount_of(each) for each in hierarchies}), function)
         if args.driver:
             ran += 1
             ours = record(Ours(args.driver, hierarchies), function)

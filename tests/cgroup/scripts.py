@@ -167,10 +167,10 @@ def freezer_v1_nested(w):
     w.move("freezer", "a/b", "p")
     w.move("freezer", "a", "q")
     w.write("freezer", "a/b", "freezer.state", "FROZEN")
-    w.await_text("freezer", "a/b", "freezer.state", "FROZEN")
+    w.await_frozen("freezer", "a/b")
     show()
     w.write("freezer", "a", "freezer.state", "FROZEN")
-    w.await_text("freezer", "a", "freezer.state", "FROZEN")
+    w.await_frozen("freezer", "a")
     show()
     w.write("freezer", "a/b", "freezer.state", "THAWED")
     show()
@@ -180,7 +180,7 @@ def freezer_v1_nested(w):
     w.read("freezer", "d", "tasks")
     w.fork("p", "r")
     w.move("freezer", "a/c/e", "r")
-    w.await_text("freezer", "a", "freezer.state", "FROZEN")
+    w.await_frozen("freezer", "a")
     show()
     w.write("freezer", "a", "freezer.state", "THAWED")
     show()
@@ -193,11 +193,10 @@ def freezer_v1_nested(w):
 
 
 class Frozen:
-    """The switches of a tree: `switch` reads 0 or 1, `off` is what is written to turn one off, `shown`
-    is the file that says when all have stopped, and how."""
+    """The switches of a tree: `switch` reads 0 or 1, `off` is what is written to turn one off."""
 
-    def __init__(self, w, hierarchy, switch, off, shown):
-        self.w, self.hierarchy, self.switch, self.off, self.shown = w, hierarchy, switch, off, shown
+    def __init__(self, w, hierarchy, switch, off):
+        self.w, self.hierarchy, self.switch, self.off = w, hierarchy, switch, off
         self.switched_on = set()
 
     def is_frozen(self, path):
@@ -209,14 +208,13 @@ class Frozen:
         self.switched_on = {path for path in paths
                             if self.w.read(self.hierarchy, path, self.switch) == "1\n"}
         for path in filter(self.is_frozen, paths):
-            self.w.await_text(self.hierarchy, path, *self.shown)
+            self.w.await_frozen(self.hierarchy, path)
 
 
 @script("freezer")
 def freezer_v1_random(w):
     for seed in range(12):
-        frozen = Frozen(w, "freezer", "freezer.self_freezing", ("freezer.state", "THAWED"),
-                        ("freezer.state", "FROZEN"))
+        frozen = Frozen(w, "freezer", "freezer.self_freezing", ("freezer.state", "THAWED"))
         random_life(w, "freezer", random.Random(seed), f"s{seed}",
                     lambda r: ("freezer.state", r.choice(["FROZEN", "THAWED"])),
                     (*FREEZER_V1, "tasks"), frozen)
@@ -245,10 +243,10 @@ def freezer_v2_nested(w):
     w.move("v2", "a", "q")
     show()
     w.write("v2", "a/b", "cgroup.freeze", "1")
-    w.await_text("v2", "a/b", "cgroup.events", "frozen 1")
+    w.await_frozen("v2", "a/b")
     show()
     w.write("v2", "a", "cgroup.freeze", "1")
-    w.await_text("v2", "a", "cgroup.events", "frozen 1")
+    w.await_frozen("v2", "a")
     w.write("v2", "a/b", "cgroup.freeze", "0")
     show()
     w.mkdir("v2", "a/c/e")
@@ -256,7 +254,7 @@ def freezer_v2_nested(w):
     w.move("v2", "d", "p")
     w.fork("p", "r")
     w.move("v2", "a/c/e", "r")
-    w.await_text("v2", "a", "cgroup.events", "frozen 1")
+    w.await_frozen("v2", "a")
     show()
     w.write("v2", "a", "cgroup.freeze", "0")
     show()
@@ -270,8 +268,7 @@ def freezer_v2_nested(w):
 @script("v2")
 def freezer_v2_random(w):
     for seed in range(12):
-        frozen = Frozen(w, "v2", "cgroup.freeze", ("cgroup.freeze", "0"),
-                        ("cgroup.events", "frozen 1"))
+        frozen = Frozen(w, "v2", "cgroup.freeze", ("cgroup.freeze", "0"))
         random_life(w, "v2", random.Random(seed), f"s{seed}",
                     lambda r: ("cgroup.freeze", r.choice(["1", "0"])),
                     ("cgroup.freeze", "cgroup.events", "cgroup.procs"), frozen)
@@ -476,7 +473,7 @@ def kill_v2(w):
     w.fork("p", "t")
     w.thread("t", "t1")
     w.write("v2", "a/b", "cgroup.freeze", "1")
-    w.await_text("v2", "a/b", "cgroup.events", "frozen 1")
+    w.await_frozen("v2", "a/b")
     w.write("v2", "a", "cgroup.kill", "1")
     w.await_dead(["p", "q", "r", "t"])
     for path in ("a", "a/b", "c"):

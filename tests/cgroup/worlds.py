@@ -20,10 +20,25 @@ CGROUP = "/sys/fs/cgroup"
 DEADLINE = 20  # seconds; for what the kernel does some time later
 PR_SET_CHILD_SUBREAPER = 36
 NUMBERS = ("tasks", "cgroup.procs", "cgroup.threads")  # files that list tasks
+FREEZER = ("do_freezer_trap", "get_signal")  # where frozen tasks sleep; the first is often inlined
 
 
 def errno_name(number):
     return errno.errorcode.get(number, str(number))
+
+
+def until(condition, otherwise):
+    """Waits for what nothing tells of."""
+    limit = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > limit:
+            raise RuntimeError(otherwise)
+        time.sleep(0.001)
+
+
+def frozen_file(hierarchy):
+    """The file that says that all of a group have stopped, and how."""
+    return ("cgroup.events", "frozen 1") if hierarchy == "v2" else ("freezer.state", "FROZEN")
 
 
 class World:
@@ -151,8 +166,9 @@ class Ours(World):
                 del self.numbers[thread]
         return "ok"
 
-    def await_text(self, hierarchy, path, file, wanted):
+    def await_frozen(self, hierarchy, path):
         self.ask("settle")
+        file, wanted = frozen_file(hierarchy)
         text = self.read(hierarchy, path, file)
         return "ok" if wanted in text else f"still {text!r}"
 
@@ -213,8 +229,8 @@ class Puppet:
 
 
 class Mounted(World):
-    """Groups that are mounted, in directories of our own, with real processes: the kernel's, and for a
-    guest warren's. `mounts`: the directory of each hierarchy."""
+    """Groups that are mounted, in directories of our own, with real processes: warren's for a guest, and
+    the base of Kernel. `mounts`: the directory of each hierarchy."""
 
     def __init__(self, mounts):
         super().__init__()
@@ -350,16 +366,27 @@ class Mounted(World):
         self.threads.setdefault(process, []).append(name)
         return "ok"
 
+    def tasks(self, hierarchy, path=""):
+        """The numbers of those in a group and below."""
+        file = "cgroup.threads" if hierarchy == "v2" else "tasks"
+        numbers = set()
+        for directory, _, _ in os.walk(self.path(hierarchy, path)):
+            with open(os.path.join(directory, file), encoding="ascii") as opened:
+                numbers.update(opened.read().split())
+        return numbers
+
+    def is_listed(self, number):
+        """No dead task stays so, but the host knows of a guest's death before warren does."""
+        return any(str(number) in self.tasks(hierarchy) for hierarchy in self.bases)
+
     def end_thread(self, process, name):
         tid = self.numbers.pop(name)
         self.threads[process].remove(name)
         answer = self.command(process, "end_thread", name)
-        # A joined thread is still a thread for a moment, and nothing tells of its end.
-        limit = time.monotonic() + DEADLINE
-        while os.path.exists(f"/proc/{self.numbers[process]}/task/{tid}"):
-            if time.monotonic() > limit:
-                raise RuntimeError(f"thread {name} does not end")
-            time.sleep(0.001)
+        # A joined thread is still a thread for a moment.
+        file = f"/proc/{self.numbers[process]}/task/{tid}"
+        until(lambda: not os.path.exists(file) and not self.is_listed(tid),
+              f"thread {name} does not end")
         return answer
 
     def exit(self, name):
@@ -370,23 +397,10 @@ class Mounted(World):
         for name in names:
             if not select.select([self.pidfds[name]], [], [], DEADLINE)[0]:
                 raise RuntimeError(f"{name} does not die")
-            # The host knows of a guest's death before warren does; afterwards nobody lists it.
-            limit = time.monotonic() + DEADLINE
-            while self.is_listed(self.numbers[name]):
-                if time.monotonic() > limit:
-                    raise RuntimeError(f"{name} is dead and listed")
-                time.sleep(0.001)
+            until(lambda: not self.is_listed(self.numbers[name]), f"{name} is dead and listed")
             for thread in self.threads.pop(name, []):
                 del self.numbers[thread]
         return "ok"
-
-    def is_listed(self, number):
-        for base in self.bases.values():
-            for directory, _, _ in os.walk(base):
-                with open(os.path.join(directory, "cgroup.procs"), encoding="ascii") as procs:
-                    if str(number) in procs.read().split():
-                        return True
-        return False
 
     def reap(self, name):
         pid = self.numbers[name]
@@ -399,7 +413,8 @@ class Mounted(World):
         os.waitpid(pid, 0)
         return "ok"
 
-    def await_text(self, hierarchy, path, file, wanted):
+    def await_frozen(self, hierarchy, path):
+        file, wanted = frozen_file(hierarchy)
         limit = time.monotonic() + DEADLINE
         with open(self.path(hierarchy, path, file), encoding="utf-8") as opened:
             while True:
@@ -418,6 +433,25 @@ class Mounted(World):
                 opened.seek(0)
 
 
+class Kernel(Mounted):
+    """The kernel's groups."""
+
+    def await_frozen(self, hierarchy, path):
+        """A group of v2 that has tasks and groups below says "frozen 1" as soon as either have stopped,
+        and "frozen 0" again when one of its tasks stops and another is still to. What it says is sure
+        to last when every task, its own and those below, sleeps in the freezer."""
+        for number in self.tasks(hierarchy, path) if hierarchy == "v2" else ():
+            until(lambda: self.sleeps_in(number) in FREEZER,
+                  f"{self.name_of(number)} does not freeze")
+        return super().await_frozen(hierarchy, path)
+
+    @staticmethod
+    def sleeps_in(number):
+        """The function of the kernel; "0" for one that runs."""
+        with open(f"/proc/{number}/wchan", encoding="ascii") as wchan:
+            return wchan.read()
+
+
 def mount_of(hierarchy):
     if hierarchy != "v2":
         return os.path.join(CGROUP, hierarchy)
@@ -430,6 +464,8 @@ def missing(hierarchy):
     mount = mount_of(hierarchy)
     if hierarchy == "v2" and not os.path.exists(mount):
         return f"{mount}: not there"
+    if hierarchy == "v2" and not os.path.exists("/proc/self/wchan"):
+        return "this kernel does not say where tasks sleep (CONFIG_KALLSYMS)"
     try:
         probe = os.path.join(mount, f"warren-probe-{os.getpid()}")
         os.mkdir(probe)
