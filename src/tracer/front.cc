@@ -10,6 +10,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "tracer/end_descendants.h"
+
 namespace warren {
 
 namespace {
@@ -67,9 +69,14 @@ void pass_on(const signalfd_siginfo& info, pid_t init) {
   kill(init, signal);
 }
 
+void wait_for(pid_t child) {
+  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
 }  // namespace
 
-control::RunOutcome stand_in_front(UniqueFd socket, pid_t supervisor,
+control::RunOutcome stand_in_front(UniqueFd socket, pid_t child, bool ends_descendants,
                                    const std::function<void()>& on_started) {
   const sigset_t set = signals_to_take();
   sigset_t before;
@@ -101,11 +108,21 @@ control::RunOutcome stand_in_front(UniqueFd socket, pid_t supervisor,
     signalfd_siginfo info;
     while (read(signals.get(), &info, sizeof info) == sizeof info) pass_on(info, init);
   }
-  int status = 0;
-  while (waitpid(supervisor, &status, 0) < 0 && errno == EINTR) {
+  if (!ends_descendants) {
+    wait_for(child);
+  } else if (std::string problem = outlive(child); !problem.empty()) {
+    outcome.error = std::move(problem);
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
   return outcome;
+}
+
+std::string outlive(pid_t child) {
+  wait_for(child);
+  const auto ended = end_descendants();
+  if (ended) return "";
+  return std::string("run: supervisor: it was killed, and some of the container may be left: ") +
+         std::strerror(ended.error_code());
 }
 
 }  // namespace warren

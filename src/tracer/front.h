@@ -31,10 +31,15 @@ class FrontLine {
   UniqueFd socket_;
 };
 
-// Stands in front until the supervisor (a child) has ended: stops and continues with the container,
-// passes on what signals other processes send. Signals of the terminal reach the guests by
-// themselves.
-control::RunOutcome stand_in_front(UniqueFd socket, pid_t supervisor,
+// Stands in front until `child` has ended, the supervisor or who stands above it: stops and
+// continues with the container, passes on what signals other processes send. Signals of the
+// terminal reach the guests by themselves. With `ends_descendants` nobody below the caller is left
+// after that.
+control::RunOutcome stand_in_front(UniqueFd socket, pid_t child, bool ends_descendants,
                                    const std::function<void()>& on_started);
+
+// Waits for a child of the caller, who takes orphans, and ends whoever it has left, by whatever it
+// ended. What to tell the user if that cannot be done, else empty.
+std::string outlive(pid_t child);
 
 }  // namespace warren

@@ -17,6 +17,7 @@
 #include "control/server.h"
 #include "tracer/container.h"
 #include "tracer/delegated_cgroup.h"
+#include "tracer/end_descendants.h"
 #include "tracer/front.h"
 #include "tracer/original_limits.h"
 
@@ -43,6 +44,11 @@ GuestProgram first_program(const control::RunOptions& options) {
   return program;
 }
 
+std::string fork_failed() {
+  return std::string("run: fork: ") + std::strerror(errno) +
+         "; too many processes? see 'ulimit -u'";
+}
+
 void print_stats(const Stats& stats) {
   std::fprintf(stderr,
                "warren: %llu stops (%llu slept for), %llu notifications, %llu forks, %llu deaths\n",
@@ -61,7 +67,7 @@ int exit_status_of(int wait_status) {
 void supervise(control::RunOptions& options, FrontLine& front, DelegatedCgroup* cgroup) {
   prctl(PR_SET_NAME, "warren", 0, 0, 0);
   // Orphans of programs that came from outside would otherwise leave the container's family.
-  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  take_orphans();
   keep_original_limits();
   // Nothing but SIGKILL and SIGSTOP is for the supervisor: it would end the container unseen.
   sigset_t all;
@@ -111,6 +117,26 @@ void supervise(control::RunOptions& options, FrontLine& front, DelegatedCgroup* 
   }
 }
 
+// Where the front has other children (a script may exec `warren run` beside a daemon of its own),
+// orphans of theirs must neither come to it nor end with the container. Then this process stands
+// between: it takes the supervisor's orphans, and the front takes none. Returns twice, and true in
+// the supervisor.
+bool fork_below(const FrontLine& front) {
+  prctl(PR_SET_NAME, "warren", 0, 0, 0);
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  take_orphans();
+  const pid_t pid = fork();
+  if (pid == 0) return true;
+  if (pid < 0) {
+    front.ended(kOwnFailure, fork_failed());
+  } else if (const std::string problem = outlive(pid); !problem.empty()) {
+    front.ended(kOwnFailure, problem);
+  }
+  return false;
+}
+
 // Forks the supervisor and stands in front of it.
 control::RunOutcome run_supervised(control::RunOptions& options, DelegatedCgroup* cgroup) {
   int pair[2];
@@ -119,21 +145,20 @@ control::RunOutcome run_supervised(control::RunOptions& options, DelegatedCgroup
   }
   UniqueFd ours(pair[0]);
   UniqueFd theirs(pair[1]);
+  const bool between = may_have_other_children();
+  if (!between) take_orphans();
   const pid_t pid = fork();
-  if (pid < 0) {
-    return {kOwnFailure, std::string("run: fork: ") + std::strerror(errno) +
-                             "; too many processes? see 'ulimit -u'"};
-  }
+  if (pid < 0) return {kOwnFailure, fork_failed()};
   if (pid == 0) {
     ours.reset();
     FrontLine front(std::move(theirs));
-    supervise(options, front, cgroup);
+    if (!between || fork_below(front)) supervise(options, front, cgroup);
     // The name is the front's to give back, as long as it lives; so nothing is destroyed here.
     std::fflush(nullptr);
     _exit(0);
   }
   theirs.reset();
-  return stand_in_front(std::move(ours), pid, options.on_started);
+  return stand_in_front(std::move(ours), pid, !between, options.on_started);
 }
 
 }  // namespace
