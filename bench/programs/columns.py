@@ -44,7 +44,7 @@ def warren_columns(warren):
         return [Column("warren", "warren run", [warren, "run", "--"], ours=True)]
     return [Column(f"warren-{backend}", f"warren run --backend={backend}",
                    [warren, "run", f"--backend={backend}", "--"], ours=True)
-            for backend in ("inject", "ptrace")]
+            for backend in ("untraced", "inject", "ptrace")]
 
 
 def all_columns(warren):

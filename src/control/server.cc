@@ -32,15 +32,21 @@ bool process_runs(pid_t pid) {
   return poll(&ended, 1, 0) == 0;
 }
 
-// Whether another process traces `pid` (proc(5), TracerPid).
-bool traced(pid_t pid) {
+// A number in /proc/PID/status (proc(5)); -1 if it is not there.
+long status_number(pid_t pid, std::string_view field) {
   UniqueFd fd(open(("/proc/" + std::to_string(pid) + "/status").c_str(), O_RDONLY | O_CLOEXEC));
   char buffer[4096];
-  ssize_t size = fd ? read(fd.get(), buffer, sizeof buffer) : 0;
-  std::string_view text(buffer, static_cast<size_t>(size > 0 ? size : 0));
-  constexpr std::string_view kField = "\nTracerPid:\t";
-  size_t at = text.find(kField);
-  return at == std::string_view::npos || text.substr(at + kField.size(), 2) != "0\n";
+  ssize_t size = fd ? read(fd.get(), buffer, sizeof buffer - 1) : 0;
+  std::string text(buffer, static_cast<size_t>(size > 0 ? size : 0));
+  size_t at = text.find("\n" + std::string(field) + ":\t");
+  return at == std::string::npos ? -1 : std::atol(text.c_str() + at + field.size() + 3);
+}
+
+// Whether the process may be the guest of another container: traced, or under a seccomp filter more
+// than we are. Nothing tells whose filter it is, so other sandboxes are kept out, too.
+bool may_be_guest(pid_t pid) {
+  return status_number(pid, "TracerPid") != 0 ||
+         status_number(pid, "Seccomp_filters") > status_number(getpid(), "Seccomp_filters");
 }
 
 }  // namespace
@@ -140,10 +146,10 @@ std::optional<Peer> Server::Loop::identify(int socket) {
     peer.ns_inode = *ns;
     return peer;
   }
-  // Not a guest of this container. One of another container's, which its supervisor traces, must
-  // not reach out of that; and a guest of either that has died since must not pass for a process of
-  // the host, who may see everything.
-  if (traced(credentials.pid) || !process_runs(credentials.pid)) return std::nullopt;
+  // Not a guest of this container. One of another container's must not reach out of that; and a
+  // guest of either that has died since must not pass for a process of the host, who may see
+  // everything.
+  if (may_be_guest(credentials.pid) || !process_runs(credentials.pid)) return std::nullopt;
   return peer;
 }
 

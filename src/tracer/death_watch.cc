@@ -12,6 +12,11 @@
 
 namespace warren {
 
+namespace {
+// Milliseconds that a death may stay untold which nobody asks for (drain()).
+constexpr int kPatience = 2;
+}  // namespace
+
 Result<void> DeathWatch::start(Observer observer, StrangerObserver stranger_observer) {
   observer_ = std::move(observer);
   stranger_observer_ = std::move(stranger_observer);
@@ -23,8 +28,11 @@ Result<void> DeathWatch::start(Observer observer, StrangerObserver stranger_obse
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), &event) != 0) return Errno{errno};
   thread_ = std::thread([this] {
     pollfd news{epoll_.get(), POLLIN, 0};
+    pollfd stop{stop_.get(), POLLIN, 0};
     do {
       poll(&news, 1, -1);
+      // Most deaths are told by the parent's wait in a moment, and this one is then not needed.
+      poll(&stop, 1, kPatience);
     } while (tell());
   });
   return {};

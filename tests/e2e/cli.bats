@@ -66,10 +66,10 @@ expect_error() {
   done
 }
 
-@test "--backend wants auto, ptrace or inject" {
+@test "--backend wants one of its names" {
   for name in x Ptrace 'ptrace,inject' ''; do
     run -125 --separate-stderr "$WARREN" run --backend "$name" -- true
-    expect_error "run: --backend: ${name:+$name: }Invalid argument; give auto, ptrace or inject"
+    expect_error "run: --backend: ${name:+$name: }Invalid argument; give auto, ptrace, inject or untraced"
   done
   WARREN_BACKEND=x run -125 --separate-stderr "$WARREN" run -- true
   expect_error "run: WARREN_BACKEND: x: Invalid argument"

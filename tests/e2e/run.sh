@@ -86,6 +86,8 @@ cd "$home"
 run=(
   "${become[@]}" env -i WARREN="$WARREN" WARREN_BACKEND="$backend" WARREN_AGENT_AFTER="${WARREN_AGENT_AFTER:-1}" HOME="$home" TMPDIR="$home/tmp"
   XDG_RUNTIME_DIR="$home/run" WARREN_TEST_CGROUP="$delegated" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  # The user may be one who is not to log in, and whose shell refuses to be one.
+  SHELL=/bin/sh
   LC_ALL=C.UTF-8 TERM=xterm ${user:+USER=$user LOGNAME=$user}
 )
 "${run[@]}" "$WARREN" run -- true </dev/null || { echo "run.sh: no container runs here" >&2; exit 2; }

@@ -67,7 +67,7 @@ need_groups() {
   need jq
   two_sleeps --nest 2
   open_top "$name"
-  see "^warren top .* - $name \((ptrace|inject)\), up 0:0"
+  see "^warren top .* - $name \((ptrace|inject|untraced)\), up 0:0"
   see "Processes: 4, "
   keys t
   see "NUMBERS .*%CPU .*COMMAND"
