@@ -6,9 +6,12 @@
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <vector>
@@ -245,7 +248,27 @@ TEST_F(SeccompFilter, UntracedTheAgentWaits) {
   EXPECT_NE(answer(untraced_, call_of(SYS_waitid, ip)), SECCOMP_RET_ALLOW);
 }
 
-// All else is judged as if guests were traced, and so is this elsewhere.
+// Whether the call says that the tracer lets it be made again.
+bool marked(const seccomp_data& call) {
+  const TraceMark mark = trace_mark(call.nr);
+  const std::uint64_t argument = call.args[mark.argument];
+  return static_cast<std::uint32_t>(mark.upper ? argument >> 32 : argument) == TraceMark::kWord;
+}
+
+// What a call is answered that is no agent's own.
+std::uint32_t untraced_answer(const seccomp_data& call, std::uint32_t traced) {
+  std::array<std::uint64_t, 6> args{};
+  std::copy(std::begin(call.args), std::end(call.args), args.begin());
+  const SyscallEntry* const entry = find_untraced_syscall(call.nr, args);
+  if (traced == SECCOMP_RET_TRACE && !marked(call)) return SECCOMP_RET_USER_NOTIF;
+  if (traced == SECCOMP_RET_ALLOW && entry && entry->way == Way::kNotifyUntraced) {
+    return SECCOMP_RET_USER_NOTIF;
+  }
+  return traced;
+}
+
+// What needs a stop is notified first. All else is judged as if guests were traced, and so is this
+// elsewhere.
 TEST_F(SeccompFilter, UntracedOnlyThoseCallsFromOnlyThosePlaces) {
   const inject::Header& header = inject::agent_header();
   std::vector<std::uint64_t> places = places_of_the_agent();
@@ -263,7 +286,27 @@ TEST_F(SeccompFilter, UntracedOnlyThoseCallsFromOnlyThosePlaces) {
       if (forks && (nr == SYS_clone || nr == SYS_fork || nr == SYS_vfork)) continue;
       if (ip == header.wait_ip && nr == SYS_wait4) continue;
       for (const seccomp_data& call : with_arguments(call_of(nr, ip))) {
-        EXPECT_EQ(answer(untraced_, call), answer(with_, call)) << nr << " at " << std::hex << ip;
+        const auto traced = answer(with_, call);
+        ASSERT_TRUE(traced);
+        EXPECT_EQ(answer(untraced_, call), untraced_answer(call, *traced))
+            << nr << " at " << std::hex << ip;
+      }
+    }
+  }
+}
+
+TEST_F(SeccompFilter, UntracedWhatIsMadeAgainMakesAStop) {
+  for (const SyscallEntry& entry : syscall_table()) {
+    if (entry.way != Way::kPtrace && entry.way != Way::kNotifyFirst) continue;
+    for (seccomp_data call : with_arguments(call_of(entry.nr, kElsewhere))) {
+      if (answer(with_, call) != SECCOMP_RET_TRACE) continue;
+      EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_USER_NOTIF) << entry.name;
+      const TraceMark mark = trace_mark(entry.nr);
+      auto& argument = call.args[mark.argument];
+      argument = mark.upper ? (argument & 0xffffffff) | std::uint64_t{TraceMark::kWord} << 32
+                            : TraceMark::kWord;
+      if (answer(with_, call) == SECCOMP_RET_TRACE) {
+        EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_TRACE) << entry.name;
       }
     }
   }

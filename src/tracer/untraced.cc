@@ -101,7 +101,8 @@ bool Tracer::stays_traced(const ThreadGroup& process) const {
 
 bool Tracer::wants_trace(const Tracee& tracee) const {
   return !tracee.task || tracee.call || tracee.redo || tracee.agent || tracee.held_at_exit ||
-         forks_.keeps(tracee.tid) || freezes_.contains(tracee.task.get()) || stays_traced(tracee.task->group());
+         forks_.keeps(tracee.tid) || freezes_.contains(tracee.task.get()) ||
+         stays_traced(tracee.task->group());
 }
 
 Tracee* Tracer::seize(const Ref<Task>& task) {
