@@ -15,6 +15,8 @@
 #define TID (WARREN_AGENT_STATE + 4)
 #define PPID_PLUS_1 (WARREN_AGENT_STATE + 8)
 #define ORDINARY_PATHS (WARREN_AGENT_STATE + 12)
+#define CHILDREN (WARREN_AGENT_STATE + WARREN_AGENT_CHILDREN_OFFSET)
+#define CHILD_MASK (WARREN_AGENT_NR_CHILDREN - 1)
 #define ASK_PATHS (WARREN_AGENT_SHARED + 0)
 #define SERVE_FORKS (WARREN_AGENT_SHARED + 4)
 #define PROBE_PATHS (WARREN_AGENT_SHARED + 8)
@@ -261,10 +263,13 @@ probe_path:
   mov -16(%rsp), %r11
   jmp readable
 
-// Runs once in each program: the private pages, then gone with the descriptor. The supervisor waits
+// Runs once in each program: the private pages, the texts, then gone with the descriptors. The supervisor waits
 // for the last call, which the filter shows it, and puts the program's registers back.
 boot:
   mov %edi, %r12d
+  mov %rsi, %r13    // texts to be mapped over the program's own: address, length, offset
+  mov %edx, %r14d   // how many
+  mov %r10d, %r15d  // the descriptor of their file
   mov $WARREN_AGENT_STATE, %edi
   mov $(WARREN_AGENT_END - WARREN_AGENT_STATE), %esi
   mov $3, %edx          // PROT_READ | PROT_WRITE
@@ -280,6 +285,23 @@ boot:
   mov $SYS_madvise, %eax
   syscall
   mov %rax, %rbp
+1:
+  sub $1, %r14d
+  js 2f
+  mov (%r13), %rdi
+  mov 8(%r13), %rsi
+  mov 16(%r13), %r9
+  add $24, %r13
+  mov $5, %edx      // PROT_READ | PROT_EXEC
+  mov $0x12, %r10d  // MAP_PRIVATE | MAP_FIXED
+  mov %r15d, %r8d
+  mov $SYS_mmap, %eax
+  syscall
+  jmp 1b
+2:
+  mov %r15d, %edi
+  mov $SYS_close, %eax
+  syscall
   mov %r12d, %edi
   mov $SYS_close, %eax
   syscall

@@ -183,6 +183,14 @@ clone_parent:
 forked_ip:
   cmp $-EINTR, %rax
   je 1b
+  test %rax, %rax
+  js return_with_r9
+  // Both numbers in one word, for waits: other threads may look.
+  mov %eax, %ecx
+  and $CHILD_MASK, %ecx
+  shl $32, %r9
+  or %rax, %r9
+  mov %r9, CHILDREN(, %rcx, 8)
 return_with_r9:
   mov F_R9(%rsp), %r9
 return_framed:

@@ -37,6 +37,15 @@ serve_wait4:
   lea 1(%rdi), %rax
   cmp $1, %rax
   jbe targeted
+  // A child that this process forked itself.
+  mov %edi, %eax
+  and $CHILD_MASK, %eax
+  mov CHILDREN(, %rax, 8), %rax
+  cmp %eax, %edi
+  jne 1f
+  shr $32, %rax
+  mov %rax, %rdi
+  jmp targeted
 1:
   mov $SYS_getpid, %eax
   syscall
@@ -68,10 +77,19 @@ waited_ip:
   cmp $-EINTR, %rax
   je 1b
   test %rax, %rax
-  jnz return_wait
+  jnz forget_child
   // A child that the guest does not see.
   mov W_TARGET(%rsp), %rdi
   jmp wait
+
+// Its number may become another's.
+forget_child:
+  mov %eax, %ecx
+  and $CHILD_MASK, %ecx
+  cmp %eax, CHILDREN(, %rcx, 8)
+  jne return_wait
+  movq $0, CHILDREN(, %rcx, 8)
+  jmp return_wait
 
 no_target:
   cmp $-ENOSYS, %rax

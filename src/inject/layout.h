@@ -18,11 +18,16 @@
 #define WARREN_AGENT_STUB_SIZE 40
 #define WARREN_AGENT_CLONE_STUB_SIZE 96
 
+// Where State keeps the children that the process forked itself, and how many it has room for.
+#define WARREN_AGENT_CHILDREN_OFFSET 64
+#define WARREN_AGENT_NR_CHILDREN 64
+
 // Marks a call that the tracer lets a guest make again (TraceMark); the agent's last boot call too.
 #define WARREN_TRACE_MARK 0x77726e22
 
 #ifndef __ASSEMBLER__
 
+#include <cstddef>
 #include <cstdint>
 
 namespace warren::inject {
@@ -47,11 +52,21 @@ struct Shared {
 // What the supervisor lets the agent know about its process; zero: ask. The kernel makes it zero in
 // every child (MADV_WIPEONFORK), so that nothing that was true of the parent alone is inherited.
 struct State {
+  // A child of this process, at the place of its number modulo kNrChildren, so that a wait for it
+  // need not ask for the host's number.
+  struct Child {
+    std::int32_t number;
+    std::int32_t host;
+  };
+
   std::int32_t pid;
   std::int32_t tid;              // known only while the process has one thread
   std::int32_t ppid_plus_1;      // 0 is a parent's number, too
   std::uint32_t ordinary_paths;  // not zero: a path that does not name /proc cannot lead there
+  std::uint32_t unused[12];
+  Child children[WARREN_AGENT_NR_CHILDREN];  // the agent's own
 };
+static_assert(offsetof(State, children) == WARREN_AGENT_CHILDREN_OFFSET);
 
 // A patched site. The site jumps through `entry`.
 struct Slot {
@@ -132,6 +147,8 @@ struct Header {
   std::uint64_t reader_end;
   std::uint64_t reader_failed;
   // Maps the rest and ends in a system call of number `boot_ends`; rdi: the agent's descriptor.
+  // rsi, edx, r10d: texts to be mapped in place of the program's own (address, length, offset, each
+  // of 8 bytes), their number, and the descriptor that they are mapped from.
   std::uint64_t boot;
   std::uint64_t boot_ends;
   std::uint64_t first_stub;

@@ -80,6 +80,13 @@ void Agents::serve_untraced() {
   image_->probe_paths(true);
 }
 
+Result<void> Agents::keep_texts() {
+  auto texts = TextImages::create(runtime_.untraced(), !image_->asks_paths());
+  if (!texts) return texts.error();
+  texts_ = std::move(*texts);
+  return {};
+}
+
 void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notification) {
   if (!image_) return;
   const Service service = inject::service_of(call.nr());
@@ -150,8 +157,15 @@ void Agents::map(SyscallContext& call, int listener, std::uint64_t notification)
     set_flag(process, ProcessFlag::kAgentRefused);
     return;
   }
-  // The call is made once more: by then the descriptor is gone, and its number is free again.
-  if (runtime_.tracer().map_agent(call.tid(), call.nr(), call.guest().ip(), fd)) call.answer(0);
+  int texts_fd = -1;
+  if (texts_) {
+    add.srcfd = static_cast<__u32>(texts_->fd());
+    texts_fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+  }
+  // The call is made once more: by then the descriptors are gone, and their numbers free again.
+  if (runtime_.tracer().map_agent(call.tid(), call.nr(), call.guest().ip(), fd, texts_fd)) {
+    call.answer(0);
+  }
 }
 
 void Agents::patch(SyscallContext& call, Service service) {

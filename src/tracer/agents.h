@@ -14,6 +14,7 @@
 #include "inject/image.h"
 #include "inject/served_calls.h"
 #include "inject/site.h"
+#include "tracer/text_images.h"
 #include "warren/kernel.h"
 
 namespace warren {
@@ -33,6 +34,9 @@ class Agents {
   // After enable(): agents make forks and waits themselves, and find out by themselves what memory
   // can be read, since nobody sees their faults.
   void serve_untraced();
+  // After that: texts are patched once for all. Errors: as TextImages::create().
+  Result<void> keep_texts();
+  TextImages::Plan plan_texts(pid_t pid) { return texts_->plan(pid); }
 
   // A notified call was handled, and its caller still waits for the answer to `notification` of
   // `listener`. Notifier threads.
@@ -71,6 +75,7 @@ class Agents {
 
   Runtime& runtime_;
   std::unique_ptr<inject::Image> image_;
+  std::unique_ptr<TextImages> texts_;
   std::uintptr_t traps_before_map_ = 0;
   // Held while what is to be told is looked up and told, and while what is told is withdrawn, so
   // that nothing outdated is told. A leaf.

@@ -46,6 +46,8 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
     if (auto r = container->tracer_.leave_guests_untraced(); !r) return r.error();
     agents.serve_untraced();
   }
+  // Without, each process has its own.
+  if (agents.enabled()) (void)agents.keep_texts();
   container->filter_ =
       build_seccomp_filter(syscall_table(), agents.enabled(), container->runtime_.untraced());
   return container;

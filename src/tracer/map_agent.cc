@@ -32,12 +32,12 @@ bool has_agent(pid_t tid) {
 
 }  // namespace
 
-bool Tracer::map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd) {
+bool Tracer::map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd, int texts_fd) {
   std::promise<bool> done;
   const bool posted = post([&] {
     const Ref<Task> task = runtime_.untraced() ? runtime_.task_of(tid) : nullptr;
     Tracee* const tracee = task ? seize(task) : find(tid);
-    if (tracee) tracee->agent = Tracee::AgentMapping{nr, after_syscall, fd};
+    if (tracee) tracee->agent = Tracee::AgentMapping{nr, after_syscall, fd, texts_fd};
     done.set_value(tracee && ptrace_call::raw(PTRACE_INTERRUPT, tid, nullptr, nullptr) == 0);
   });
   return posted && done.get_future().get();
@@ -51,6 +51,11 @@ void Tracer::finish_mapping(Tracee& tracee) {
   arch::Registers at = guest;
   at.set_ip(mapping.after_syscall);
   at.set_syscall(-1);
+  const auto close_all = [&] {
+    for (const int fd : {mapping.fd, mapping.texts_fd}) {
+      if (fd >= 0) remote_syscall(tracee, at, SYS_close, {static_cast<std::uint64_t>(fd)});
+    }
+  };
   const long mapped =
       remote_syscall(tracee, at, SYS_mmap,
                      {inject::kBase, inject::kState - inject::kBase, PROT_READ | PROT_EXEC,
@@ -59,11 +64,11 @@ void Tracer::finish_mapping(Tracee& tracee) {
   if (mapped == -EEXIST) {
     // An exec that failed made us forget that it is there; or something of the program's own is,
     // its text or its heap.
-    remote_syscall(tracee, at, SYS_close, {static_cast<std::uint64_t>(mapping.fd)});
+    close_all();
     set_flag(process,
              has_agent(tracee.tid) ? ProcessFlag::kAgentMapped : ProcessFlag::kAgentRefused);
   } else if (mapped == static_cast<long>(inject::kBase)) {
-    if (boot_agent(tracee, at, mapping.fd)) {
+    if (boot_agent(tracee, at, mapping)) {
       set_flag(process, ProcessFlag::kAgentMapped);
     } else {
       set_flag(process, ProcessFlag::kAgentRefused);
@@ -74,22 +79,31 @@ void Tracer::finish_mapping(Tracee& tracee) {
       remote_syscall(tracee, at, SYS_munmap,
                      {static_cast<std::uint64_t>(mapped), inject::kState - inject::kBase});
     }
-    remote_syscall(tracee, at, SYS_close, {static_cast<std::uint64_t>(mapping.fd)});
+    close_all();
     set_flag(process, ProcessFlag::kAgentRefused);
   }
   guest.rewind(mapping.nr);
   ptrace_call::set_registers(tracee.tid, guest);
 }
 
-bool Tracer::boot_agent(Tracee& tracee, const arch::Registers& at, int fd) {
+bool Tracer::boot_agent(Tracee& tracee, const arch::Registers& at,
+                        const Tracee::AgentMapping& mapping) {
   const pid_t tid = tracee.tid;
+  TextImages::Plan plan;
+  if (mapping.texts_fd >= 0) plan = runtime_.agents().plan_texts(tracee.task->group().level0());
+  const std::size_t size = plan.texts.size() * sizeof(TextImages::Replacement);
+  const std::uint64_t list = (at.sp() - arch::kRedZone - size) & ~std::uint64_t{15};
+  if (size != 0 && !RemoteMemory(tid).write_bytes(list, plan.texts.data(), size)) plan = {};
   std::uint64_t mask = 0;
   std::uint64_t all = ~std::uint64_t{0};
   if (!ptrace_call::get_signal_mask(tid, &mask)) return false;
   const inject::Header& header = inject::agent_header();
   arch::Registers boot = at;
   boot.set_ip(header.boot);
-  boot.set_arg(0, static_cast<std::uint64_t>(fd));
+  boot.set_arg(0, static_cast<std::uint64_t>(mapping.fd));
+  boot.set_arg(1, list);
+  boot.set_arg(2, plan.texts.size());
+  boot.set_arg(3, static_cast<std::uint64_t>(mapping.texts_fd));
   ptrace_call::set_signal_mask(tid, &all);
   ptrace_call::set_registers(tid, boot);
   bool stop_signal = false;
@@ -103,9 +117,20 @@ bool Tracer::boot_agent(Tracee& tracee, const arch::Registers& at, int fd) {
   }
   ptrace_call::set_signal_mask(tid, &mask);
   if (stop_signal) kill(tid, SIGSTOP);
-  return ptrace_call::get_registers(tid, &end) &&
-         end.syscall() == static_cast<long>(header.boot_ends) && end.arg(0) == inject::kState &&
-         end.arg(1) == 0;
+  if (!ptrace_call::get_registers(tid, &end) ||
+      end.syscall() != static_cast<long>(header.boot_ends) || end.arg(0) != inject::kState ||
+      end.arg(1) != 0) {
+    // Jumps that lead nowhere.
+    if (!plan.texts.empty()) kill(tid, SIGKILL);
+    return false;
+  }
+  // Nothing of the guest's has run since its texts changed.
+  const RemoteMemory memory(tid);
+  const bool told = plan.slots.empty() ||
+                    memory.write_bytes(inject::kSlots + offsetof(inject::Slots, slot),
+                                       plan.slots.data(), plan.slots.size() * sizeof(inject::Slot));
+  if (!told) kill(tid, SIGKILL);
+  return told && memory.write(RemotePtr<std::uint64_t>(inject::kSlots), TextImages::kSharedSlots);
 }
 
 }  // namespace warren

@@ -54,6 +54,7 @@ struct Tracee {
     int nr;
     std::uint64_t after_syscall;
     int fd;
+    int texts_fd;  // -1: none
   };
   std::optional<AgentMapping> agent;
   // A call that was notified and needs a stop: it is to be made again, marked (TraceMark).

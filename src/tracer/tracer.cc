@@ -159,10 +159,10 @@ Tracee& Tracer::add(pid_t tid, Ref<Task> task) {
 
 unsigned Tracer::wanted_options(const Task& task) const {
   unsigned options = kBaseOptions;
-  // A thread other than the leader changes its id when it execs; so may what asks for tracing.
-  if (!task.is_leader() || has_flag(task.group(), ProcessFlag::kTraced)) {
-    options |= PTRACE_O_TRACEEXEC;
-  }
+  // A thread other than the leader changes its id when it execs. Where guests run untraced, what
+  // asks for tracing may end with the program; all have it there, since an option that comes later
+  // interrupts.
+  if (!task.is_leader() || runtime_.untraced()) options |= PTRACE_O_TRACEEXEC;
   // An init's end waits for its namespace's; robust mutexes are mended before their owner is gone.
   if (task.group().is_init() || has_flag(task.group(), ProcessFlag::kSharesMemory)) {
     options |= PTRACE_O_TRACEEXIT;

@@ -51,7 +51,8 @@ class Tracer {
   // call `nr`, the `syscall` instruction before `after_syscall`, and then make that call again.
   // Returns when it cannot escape any more. Any thread but the tracer's, while the task waits for
   // the answer. False: it is about to die.
-  bool map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd);
+  // `texts_fd`: that of TextImages there.
+  bool map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd, int texts_fd);
   // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
   // `time`: what it used with all that it waited for itself, if known. Any thread.
   void waited_for(ThreadGroup& child, const CpuTime* time = nullptr);
@@ -215,7 +216,7 @@ class Tracer {
   // Waits for the tracee's next stop, in the midst of a remote call. Its status; 0 if it died.
   int next_remote_stop(Tracee& tracee);
   void finish_mapping(Tracee& tracee);
-  bool boot_agent(Tracee& tracee, const arch::Registers& at, int fd);
+  bool boot_agent(Tracee& tracee, const arch::Registers& at, const Tracee::AgentMapping& mapping);
   void clear_signal_handlers(Tracee& tracee, const arch::Registers& regs);
   unsigned wanted_options(const Task& task) const;
   // The tracee must be stopped; else nothing happens.

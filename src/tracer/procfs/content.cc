@@ -1,10 +1,15 @@
 #include "tracer/procfs/content.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstring>
+
+#include "base/unique_fd.h"
 #include "tracer/procfs/mounts.h"
 #include "tracer/procfs/rewrite.h"
 
@@ -68,6 +73,20 @@ Content content_of(const ResolvedPath& path) {
   }
 }
 
+namespace {
+
+// Whether the task is in the kernel's wait for a seccomp notification's answer.
+bool awaits_answer(int host_tid) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/wchan", host_tid);
+  const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
+  char where[64] = "";
+  return file.ok() && read(file.get(), where, sizeof where - 1) > 0 &&
+         std::strstr(where, "seccomp_do_user_notification") != nullptr;
+}
+
+}  // namespace
+
 Result<std::string> read_translated(int fd, Content content, const ResolvedPath& path,
                                     const ProcView& view) {
   if (content == Content::kLastPid) return fmt::format("{}\n", view.last_pid());
@@ -82,7 +101,9 @@ Result<std::string> read_translated(int fd, Content content, const ResolvedPath&
   if (text->find(") t ") != std::string::npos || text->find("State:\tt") != std::string::npos) {
     numbers.group_stopped = view.group_stopped(path.host_tid);
   }
-  const bool is_caller = path.host_tid == view.self_tid_host();
+  // Whoever waits for the supervisor's answer to a call is about to do something, and not asleep.
+  const bool is_caller =
+      path.host_tid == view.self_tid_host() || (needs_numbers && awaits_answer(path.host_tid));
   switch (content) {
     case Content::kStat:
       return rewrite_stat(*text, numbers, is_caller, view);

@@ -1,0 +1,90 @@
+// Programs' and libraries' code with its sites patched, once for a container.
+//
+// A site that is patched in place costs its page a copy in each process, and makes the kernel copy
+// the page table of the whole text at every fork. So the text of a file whose sites are known is
+// copied into a file of memory, with all its jumps, and guests that get an agent map that in place
+// of the original. The slots through which its jumps go are the same in all processes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "inject/image.h"
+#include "warren/result.h"
+
+namespace warren {
+
+// Owner: Agents. Thread-safe.
+class TextImages {
+ public:
+  // Slots below this are those of images; a process's own sites have the others.
+  static constexpr std::uint64_t kSharedSlots = 96;
+
+  // `tree`: guests make forks and waits themselves; `paths`: they test paths.
+  // Errors: as memfd_create(2), mmap(2), fcntl(2).
+  static Result<std::unique_ptr<TextImages>> create(bool tree, bool paths);
+  ~TextImages();
+  TextImages(const TextImages&) = delete;
+  TextImages& operator=(const TextImages&) = delete;
+
+  // Owned by the object. Guests can map it to read and execute only.
+  int fd() const { return file_.get(); }
+
+  // What a process is to map over its own, and the slots of that, by their number.
+  struct Replacement {
+    std::uint64_t address, length, offset;
+  };
+  struct Plan {
+    std::vector<Replacement> texts;
+    std::vector<inject::Slot> slots;
+  };
+  // For a process that stands still. What it has changed itself is left alone.
+  Plan plan(pid_t pid);
+
+ private:
+  struct Site {
+    std::uint64_t offset;  // of its end, in the text
+    int nr;
+    inject::Service service;
+    std::uint64_t slot;
+  };
+  struct Text {
+    std::uint64_t offset = 0;  // in the file of memory
+    std::vector<Site> sites;   // none: it is not worth an image, or cannot have one
+  };
+  // A part of a file, as it was when it was read.
+  using Key = std::tuple<dev_t, ino_t, std::int64_t, std::int64_t, std::uint64_t, std::uint64_t>;
+  struct Mapping {
+    std::uint64_t address, length, offset;
+    unsigned major, minor;
+    ino_t inode;
+    std::string path;
+  };
+
+  TextImages(UniqueFd file, unsigned char* memory, bool tree, bool paths)
+      : file_(std::move(file)), memory_(memory), tree_(tree), paths_(paths) {}
+
+  static std::vector<Mapping> texts_of(pid_t pid);
+  const Text* find(pid_t pid, const Mapping& mapping);
+  void read(int fd, const Mapping& mapping, Text* text);
+  bool wanted(inject::Service service) const;
+
+  UniqueFd file_;
+  unsigned char* const memory_;
+  const bool tree_, paths_;
+  std::mutex mutex_;
+  std::map<Key, Text> texts_;     // guarded by mutex_
+  std::uint64_t used_ = 0;        // guarded by mutex_; bytes of the file of memory
+  std::uint64_t used_slots_ = 0;  // guarded by mutex_
+};
+
+}  // namespace warren
