@@ -118,7 +118,7 @@ _warren() {
       return
       ;;
     --backend)
-      COMPREPLY=($(compgen -W 'auto ptrace inject' -- "$word"))
+      COMPREPLY=($(compgen -W 'auto ptrace inject untraced' -- "$word"))
       return
       ;;
     --cgroup)

@@ -53,8 +53,8 @@ class RunCommand : public Command {
     app.add_flag("-d,--detach", detach_, "Run in the background and print the name");
     backend_option_ =
         app.add_option("--backend", backend_name_,
-                       "How guests are served: ptrace, inject or auto (default: $WARREN_BACKEND, "
-                       "or auto)")
+                       "How guests are served: ptrace, inject, untraced or auto (default: "
+                       "$WARREN_BACKEND, or auto)")
             ->type_name("NAME");
     app.add_option("--cgroup", cgroup_,
                    "Whose controllers the groups have: warren's own, or, by delegate, the kernel's "

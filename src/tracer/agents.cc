@@ -175,13 +175,20 @@ void Agents::patch(SyscallContext& call, Service service) {
   if (memory_is_shared(process)) return;
   // Who runs through the site meanwhile would meet the breakpoint, and nobody would send it back.
   if (process.nr_threads() != 1 && !runtime_.tracer().stays_traced(process)) return;
+  // Two reads of a guest's memory, for each call from a site that is none: not twice.
+  auto& other_site = other_sites_[site / 2 % other_sites_.size()];
+  const std::uint64_t here = site ^ static_cast<std::uint64_t>(process.level0()) << 47;
+  if (other_site.load(std::memory_order_relaxed) == here) return;
   inject::SiteBytes bytes;
   if (!memory.read_bytes(site, bytes.data(), bytes.size())) return;
   if (!inject::is_site(bytes, call.nr())) {
     std::array<unsigned char, inject::kAtCwdLength> longer;
     const std::uint64_t begin = call.guest().ip() - longer.size();
-    if (!memory.read_bytes(begin, longer.data(), longer.size())) return;
-    if (!inject::is_at_cwd_site(longer)) return;
+    if (!memory.read_bytes(begin, longer.data(), longer.size()) ||
+        !inject::is_at_cwd_site(longer)) {
+      other_site.store(here, std::memory_order_relaxed);
+      return;
+    }
     service = inject::kServePathAtCwd;
   }
   const std::lock_guard lock(mutex_);

@@ -6,6 +6,7 @@
 // forgets; only a few flags are kept (process_flags.h).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -80,6 +81,8 @@ class Agents {
   // Held while what is to be told is looked up and told, and while what is told is withdrawn, so
   // that nothing outdated is told. A leaf.
   std::mutex mutex_;
+  // Sites of the last processes whose pattern is another: not looked at again. By address; lossy.
+  std::array<std::atomic<std::uint64_t>, 256> other_sites_{};
   std::atomic<std::uint64_t> patching_{0};  // the site that has a breakpoint of ours just now
 };
 

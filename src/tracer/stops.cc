@@ -142,7 +142,7 @@ void Tracer::tell_clear_tid(Tracee& tracee, const arch::Registers& regs) {
   // An address from before an exec is not that of a thread id any more.
   const auto word = RemoteMemory(tracee.tid).read(RemotePtr<Nr>(address));
   if (!word || *word != tracee.task->vnr()) return;
-  remote_syscall(tracee, regs, SYS_set_tid_address, {address, kTellClearTid, 0, 0});
+  remote_syscall(tracee, regs, SYS_set_tid_address, {address, kOwnCall, 0, 0});
 }
 
 void Tracer::on_syscall_exit(Tracee& tracee) {
@@ -265,7 +265,7 @@ void Tracer::clear_signal_handlers(Tracee& tracee, const arch::Registers& regs) 
     action = {};
     if (!memory.write_bytes(scratch, &action, sizeof action)) return;
     remote_syscall(tracee, regs, SYS_rt_sigaction,
-                   {static_cast<std::uint64_t>(signal), scratch, 0, 8});
+                   {static_cast<std::uint64_t>(signal), scratch, 0, 8, kOwnCall});
   }
   (void)memory.write_bytes(scratch, &saved, sizeof saved);
 }

@@ -19,7 +19,7 @@ struct ArgumentTest {
 // A call is trapped when every test holds; no test means always.
 struct TrapCondition {
   std::uint8_t count = 0;
-  std::array<ArgumentTest, 2> tests{};
+  std::array<ArgumentTest, 3> tests{};
 
   constexpr TrapCondition also(const TrapCondition& other) const {
     TrapCondition both = *this;

@@ -177,7 +177,7 @@ def main():
     parser = argparse.ArgumentParser(description="CPython's own tests under warren, same verdicts as natively")
     parser.add_argument("modules", nargs="*", default=MODULES)
     parser.add_argument("--warren", default=os.environ.get("WARREN", str(ROOT / "build/release/src/cli/warren")))
-    parser.add_argument("--backend", default=os.environ.get("WARREN_BACKEND", "auto"), help="auto, ptrace or inject")
+    parser.add_argument("--backend", default=os.environ.get("WARREN_BACKEND", "auto"), help="auto, ptrace, inject or untraced")
     parser.add_argument("--match", help="only test methods that match this pattern")
     parser.add_argument("--native-only", action="store_true")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for each run of a module")

@@ -214,7 +214,7 @@ def main():
     parser.add_argument("tests", nargs="*", help="names, or beginnings of names; all without any")
     parser.add_argument("--bin", type=pathlib.Path, help="where the test programs were built")
     parser.add_argument("--warren", default=os.environ.get("WARREN"), help="the warren to test")
-    parser.add_argument("--backend", default=os.environ.get("WARREN_BACKEND", "auto"), help="auto, ptrace or inject")
+    parser.add_argument("--backend", default=os.environ.get("WARREN_BACKEND", "auto"), help="auto, ptrace, inject or untraced")
     parser.add_argument("--native-only", action="store_true", help="only check that the kernel answers the same each time")
     parser.add_argument("--show", action="store_true", help="only print what the kernel answers")
     parser.add_argument("--repeat", type=int, default=1, help="runs of each test")
