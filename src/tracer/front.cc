@@ -9,8 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-
-#include "tracer/end_descendants.h"
+#include <optional>
 
 namespace warren {
 
@@ -78,6 +77,8 @@ void wait_for(pid_t child) {
 
 control::RunOutcome stand_in_front(UniqueFd socket, pid_t child, bool ends_descendants,
                                    const std::function<void()>& on_started) {
+  std::optional<OutlivedChild> outlived;
+  if (ends_descendants) outlived.emplace(child);
   const sigset_t set = signals_to_take();
   sigset_t before;
   sigprocmask(SIG_SETMASK, &set, &before);
@@ -108,17 +109,17 @@ control::RunOutcome stand_in_front(UniqueFd socket, pid_t child, bool ends_desce
     signalfd_siginfo info;
     while (read(signals.get(), &info, sizeof info) == sizeof info) pass_on(info, init);
   }
-  if (!ends_descendants) {
+  if (!outlived) {
     wait_for(child);
-  } else if (std::string problem = outlive(child); !problem.empty()) {
+  } else if (std::string problem = outlive(*outlived); !problem.empty()) {
     outcome.error = std::move(problem);
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
   return outcome;
 }
 
-std::string outlive(pid_t child) {
-  wait_for(child);
+std::string outlive(const OutlivedChild& child) {
+  child.wait();
   const auto ended = end_descendants();
   if (ended) return "";
   return std::string("run: supervisor: it was killed, and some of the container may be left: ") +

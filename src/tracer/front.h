@@ -8,6 +8,7 @@
 
 #include "base/unique_fd.h"
 #include "control/run_options.h"
+#include "tracer/end_descendants.h"
 
 namespace warren {
 
@@ -40,6 +41,6 @@ control::RunOutcome stand_in_front(UniqueFd socket, pid_t child, bool ends_desce
 
 // Waits for a child of the caller, who takes orphans, and ends whoever it has left, by whatever it
 // ended. What to tell the user if that cannot be done, else empty.
-std::string outlive(pid_t child);
+std::string outlive(const OutlivedChild& child);
 
 }  // namespace warren

@@ -131,7 +131,7 @@ bool fork_below(const FrontLine& front) {
   if (pid == 0) return true;
   if (pid < 0) {
     front.ended(kOwnFailure, fork_failed());
-  } else if (const std::string problem = outlive(pid); !problem.empty()) {
+  } else if (const std::string problem = outlive(OutlivedChild(pid)); !problem.empty()) {
     front.ended(kOwnFailure, problem);
   }
   return false;
