@@ -73,7 +73,7 @@ expect_error() {
   done
   WARREN_BACKEND=x run -125 --separate-stderr "$WARREN" run -- true
   expect_error "run: WARREN_BACKEND: x: Invalid argument"
-  for name in auto ptrace inject; do
+  for name in auto ptrace inject untraced; do
     run -0 --separate-stderr "$WARREN" run "--backend=$name" -- sh -c 'echo $$'
     [ "$output" = 1 ] && [ -z "$stderr" ]
     WARREN_BACKEND=$name run -0 --separate-stderr "$WARREN" run -- sh -c 'echo $$'
@@ -86,7 +86,7 @@ expect_error() {
 
 @test "inside a container the back end is the container's" {
   need jq
-  for name in ptrace inject; do
+  for name in ptrace inject untraced; do
     # The variable of the outer run reaches the inner one, and is not for it.
     WARREN_BACKEND=$name run -0 guest "$WARREN" run -- sh -c 'echo $$'
     [ "$output" = 1 ]
@@ -330,7 +330,7 @@ bash_offers() {
   [ "$(bash_offers 'warren run --de')" = --detach ]
   [ "$(bash_offers 'warren run --backend in')" = inject ]
   [ "$(bash_offers 'warren run --backend = in')" = inject ]
-  [ "$(bash_offers 'warren run --backend =' | tr '\n' ' ')" = "auto ptrace inject " ]
+  [ "$(bash_offers 'warren run --backend =' | tr '\n' ' ')" = "auto ptrace inject untraced " ]
   bash_offers 'warren run --backend = inject seq' | grep -qx seq
   [ "$(bash_offers 'warren kill web -s HU')" = HUP ]
   bash_offers 'warren run -- seq' | grep -qx seq
