@@ -62,20 +62,13 @@ long AgentForks::begin(SyscallContext& call, ForkRequest request) {
   ForkArgs args;
   args.thread = (request.flags & CLONE_THREAD) != 0;
   args.exit_signal = request.exit_signal;
+  // Those whose end is not known yet have numbers and charges, and a fork may be refused for them.
+  tracer.take_in_deaths();
   runtime_.procfs().sysctl_writes().apply();
   auto reservation = runtime_.kernel().reserve_fork(parent, args);
-  std::optional<Result<ForkMembership>> membership;
-  if (reservation) membership.emplace(runtime_.groups().begin_fork(parent));
-  if (!reservation || !*membership) {
-    // Perhaps numbers and charges of some whose end is not known yet.
-    reservation = Errno{EAGAIN};
-    membership.reset();
-    tracer.settle();
-    reservation = runtime_.kernel().reserve_fork(parent, args);
-    if (!reservation) return -reservation.error_code();
-    membership.emplace(runtime_.groups().begin_fork(parent));
-    if (!*membership) return -membership->error_code();
-  }
+  if (!reservation) return -reservation.error_code();
+  auto membership = runtime_.groups().begin_fork(parent);
+  if (!membership) return -membership.error_code();
 
   if (request.flags & CLONE_THREAD) {
     runtime_.agents().more_threads(parent);
@@ -91,7 +84,7 @@ long AgentForks::begin(SyscallContext& call, ForkRequest request) {
     (void)call.memory().write(RemotePtr<Nr>(request.parent_tid), number);
   }
   const bool vforks = (request.flags & (CLONE_VM | CLONE_THREAD)) == CLONE_VM;
-  InFlight fork{.reservation = std::move(*reservation), .membership = std::move(**membership)};
+  InFlight fork{.reservation = std::move(*reservation), .membership = std::move(*membership)};
   fork.request = std::move(request);
   fork.parent = Ref<Task>(parent);
   fork.number = number;
@@ -171,6 +164,8 @@ bool AgentForks::publish(std::uint32_t id, pid_t host) {
     }
   }
   if (caller) answer(*caller, number);
+  // Who waits for a child of vfork counts as still from now on.
+  if (runtime_.tracer().freezing()) runtime_.tracer().look_if_still(parent);
   return runs;
 }
 
@@ -296,6 +291,14 @@ bool AgentForks::waits_for_child(const Task& task) const {
   const std::lock_guard lock(mutex_);
   return std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& entry) {
     return entry.second.vforked && entry.second.parent == &task;
+  });
+}
+
+bool AgentForks::forking(const Task& task) const {
+  if (nr_.load(std::memory_order_relaxed) == 0) return false;
+  const std::lock_guard lock(mutex_);
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& entry) {
+    return entry.second.child != InFlight::Child::kKnown && entry.second.parent == &task;
   });
 }
 

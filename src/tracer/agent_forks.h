@@ -58,6 +58,8 @@ class AgentForks {
   void task_ended(const Task& task);
   // Whether it waits for a child to exec or end.
   bool waits_for_child(const Task& task) const;
+  // Whether it has taken numbers for a child that is not known yet.
+  bool forking(const Task& task) const;
   // Forks whose parents have died before their children told of themselves.
   bool has_orphans() const { return orphans_.load(std::memory_order_relaxed) != 0; }
   void drop_orphans();

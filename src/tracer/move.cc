@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "inject/image.h"
 #include "tracer/cached_tid.h"
 #include "tracer/ptrace.h"
 #include "tracer/robust_list.h"
@@ -51,6 +52,18 @@ Result<void> move_all(Kernel& kernel, const std::vector<Ref<ThreadGroup>>& proce
     return moved.error();
   }
   return {};
+}
+
+// Whether the stopped task is where its agent has a number in hand: in a fork, or behind a wait
+// that has found a child.
+bool in_midst_of_agent(pid_t tid) {
+  const inject::Header& header = inject::agent_header();
+  arch::Registers regs;
+  if (!ptrace_call::get_registers(tid, &regs)) return false;
+  if (regs.ip() < header.services[inject::kServeWait4] || regs.ip() >= header.clone_end) {
+    return false;
+  }
+  return regs.ip() != header.wait_ip || regs.result() > 0;
 }
 
 }  // namespace
@@ -130,6 +143,19 @@ bool Tracer::rests(const Task& task) {
   Tracee* const tracee = find(task.level0());
   if (tracee && tracee->task == &task && tracee->held && tracee->call && tracee->call->fork != 0) {
     let_go(*tracee, *std::exchange(tracee->held, std::nullopt));
+    return false;
+  }
+  if (tracee && tracee->held &&
+      (runtime_.agent_forks().forking(task) || in_midst_of_agent(tracee->tid))) {
+    // On the way from asking to having the child, or from having waited to telling whom for: to the
+    // next call.
+    const Resumption how = *std::exchange(tracee->held, std::nullopt);
+    if (how.signal != 0) {
+      let_go(*tracee, how);
+      ptrace_call::raw(PTRACE_INTERRUPT, tracee->tid, nullptr, nullptr);
+    } else {
+      let_go(*tracee, {Resumption::How::kToExit});
+    }
     return false;
   }
   return stands_still(task);

@@ -2,11 +2,19 @@
 
 namespace warren {
 
+namespace {
+constexpr std::chrono::seconds kMoment{10};
+}  // namespace
+
 void MovedChildren::note(const ThreadGroup& child, const ThreadGroup& parent, Nr nr) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(children_, [](const auto& entry) {
-    return entry.second.child->state() == GroupState::kDead ||
-           entry.second.parent->state() != GroupState::kAlive;
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(children_, [&](const auto& entry) {
+    const Entry& known = entry.second;
+    if (known.parent->state() != GroupState::kAlive) return true;
+    if (known.child->state() != GroupState::kDead) return false;
+    if (!known.reaped) known.reaped = now;
+    return now - *known.reaped > kMoment;
   });
   const auto [it, is_new] = children_.try_emplace(child.level0());
   Entry& entry = it->second;

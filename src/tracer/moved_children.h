@@ -7,7 +7,9 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include "warren/kernel.h"
@@ -29,6 +31,8 @@ class MovedChildren {
     Ref<const ThreadGroup> child;
     Ref<const ThreadGroup> parent;
     Nr nr;
+    // Seen to be reaped; its parent may yet be on the way to hearing of it.
+    mutable std::optional<std::chrono::steady_clock::time_point> reaped = std::nullopt;
   };
 
   std::atomic<bool> any_{false};

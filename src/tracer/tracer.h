@@ -83,6 +83,12 @@ class Tracer {
   // An untraced thread, not the first of its process, is about to end.
   void thread_ended(Task& task);
   bool freezing() const { return freezing_; }
+  // The task may count as standing still, though it has come to no stop. Any thread.
+  void look_if_still(const Ref<Task>& task) {
+    post([this, task] { report_if_still(task); });
+  }
+  // Deaths of what is not traced that have happened until now. Any thread.
+  void take_in_deaths() { death_watch_.drain(); }
   // Work that has to be done on the tracer's thread, and has been when this returns. False: never.
   bool do_now(const std::function<void()>& work);
 

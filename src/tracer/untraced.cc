@@ -49,22 +49,34 @@ ProcStat read_stat(pid_t pid) {
   return stat;
 }
 
-}  // namespace
+// What /proc/PID/status says of a task; zeroes: it is gone.
+struct ProcStatus {
+  pid_t process = 0;
+  pid_t parent = 0;
+  int filters = 0;
+};
 
-pid_t Tracer::parent_or_process_of(pid_t tid) {
+ProcStatus read_status(pid_t tid) {
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%d/status", tid);
   FILE* file = std::fopen(path, "re");
-  if (!file) return 0;
+  if (!file) return {};
   char line[256];
-  pid_t process = 0;
-  pid_t parent = 0;
+  ProcStatus status;
   while (std::fgets(line, sizeof line, file)) {
-    std::sscanf(line, "Tgid: %d", &process);
-    if (std::sscanf(line, "PPid: %d", &parent) == 1) break;
+    std::sscanf(line, "Tgid: %d", &status.process);
+    std::sscanf(line, "PPid: %d", &status.parent);
+    if (std::sscanf(line, "Seccomp_filters: %d", &status.filters) == 1) break;
   }
   std::fclose(file);
-  return process == tid ? parent : process;
+  return status;
+}
+
+}  // namespace
+
+pid_t Tracer::parent_or_process_of(pid_t tid) {
+  const ProcStatus status = read_status(tid);
+  return status.process == tid ? status.parent : status.process;
 }
 
 Result<void> Tracer::leave_guests_untraced() {
@@ -295,13 +307,16 @@ void Tracer::waited_for(ThreadGroup& child, const CpuTime* time) {
 // Children whose parents died before they told of themselves: whether there may be any yet.
 void Tracer::look_for_lost_children() {
   bool unknown = false;
+  // Our own helpers are nobody's guests.
+  const int own_filters = read_status(getpid()).filters;
   if (DIR* proc = opendir("/proc")) {
     while (const dirent* entry = readdir(proc)) {
       const pid_t pid = std::atoi(entry->d_name);
       if (pid <= 0 || pid == getpid() || runtime_.task_of(pid)) continue;
       const ProcStat stat = read_stat(pid);
       if (stat.state == 0 || stat.state == 'Z' || stat.state == 'X') continue;
-      if (stat.parent == getpid() || runtime_.task_of(stat.parent)) unknown = true;
+      if (stat.parent != getpid() && !runtime_.task_of(stat.parent)) continue;
+      if (read_status(pid).filters > own_filters) unknown = true;
     }
     closedir(proc);
   }
