@@ -203,6 +203,7 @@ threads_move() {
   run -0 moving <<-'END'
 	count() { "$@" ps -A -o args= | grep -cE '^(sleep 101.|bash family)'; }
 	for how in "" --children; do
+	  : >out  # the last round's is not this one's
 	  in_a bash family.sh >out & enter=$!
 	  until_there out ready
 	  move $(pgrep -xf 'bash family.sh') --ns $inode_b $how >/dev/null
