@@ -43,17 +43,8 @@ long wait_target(SyscallContext& call) {
 
 long waited(SyscallContext& call) {
   const auto host = static_cast<pid_t>(call.arg(0));
-  struct Usage {
-    timeval user, system;
-  };
-  const auto usage = call.memory().read(RemotePtr<Usage>(call.arg(3)));
-  const auto in_microseconds = [](const timeval& time) {
-    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 +
-           static_cast<std::uint64_t>(time.tv_usec);
-  };
-  CpuTime time{};
-  if (usage) time = {in_microseconds(usage->user), in_microseconds(usage->system)};
-  Nr nr = note_waited(call.runtime(), call.task(), host, &time);
+  const auto time = read_usage(call.memory(), call.arg(3));
+  Nr nr = note_waited(call.runtime(), call.task(), host, time ? &*time : nullptr);
   if (nr == 0 && !call.runtime().task_of(host)) {
     nr = call.runtime().agent_forks().waited_for_lost(call.task().group());
   }

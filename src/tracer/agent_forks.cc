@@ -227,6 +227,7 @@ std::optional<long> AgentForks::forked(std::uint64_t key, pid_t host, const Call
     }
     lost = std::move(fork);
     erase(it);
+    any_lost_ = true;
     lost_.push_back({Ref<ThreadGroup>(lost->parent->group()), lost->number});
   }
   return lost->number;
@@ -238,6 +239,7 @@ std::uint64_t AgentForks::ended(std::uint64_t key, bool failed) {
   end_vfork(*fork);
   if (!failed && fork->child == InFlight::Child::kReserved) {
     const std::lock_guard lock(mutex_);
+    any_lost_ = true;
     lost_.push_back({Ref<ThreadGroup>(fork->parent->group()), fork->number});
   }
   return fork->sixth;
@@ -251,6 +253,7 @@ void AgentForks::stranger_died(std::uint64_t key) {
     if (it == in_flight_.end() || it->second.child != InFlight::Child::kReserved) return;
     lost = std::move(it->second);
     erase(it);
+    any_lost_ = true;
     lost_.push_back({Ref<ThreadGroup>(lost->parent->group()), lost->number});
   }
   if (lost->caller) answer(*lost->caller, lost->number);
@@ -267,7 +270,8 @@ Nr AgentForks::waited_for_lost(const ThreadGroup& parent) {
 }
 
 void AgentForks::task_ended(const Task& task) {
-  if (nr_.load(std::memory_order_relaxed) == 0) return;
+  if (nr_.load(std::memory_order_relaxed) == 0 && !any_lost_.load(std::memory_order_relaxed))
+    return;
   const std::lock_guard lock(mutex_);
   if (!lost_.empty() && task.is_leader()) {
     std::erase_if(lost_, [&](const Lost& lost) { return lost.parent == &task.group(); });

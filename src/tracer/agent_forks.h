@@ -102,6 +102,7 @@ class AgentForks {
   std::vector<Lost> lost_;             // guarded by mutex_
   std::vector<std::uint32_t> random_;  // guarded by mutex_
   std::atomic<std::size_t> nr_{0};
+  std::atomic<bool> any_lost_{false};  // whether there ever was one
   std::atomic<std::size_t> orphans_{0};
 };
 

@@ -115,6 +115,7 @@ void Tracer::reap(ThreadGroup& group) {
   const std::lock_guard lock(deaths_mutex_);
   if (group.state() != GroupState::kZombie) return;
   const Ref<Task> leader = group.leader();
+  waited_times_.erase(&group);
   runtime_.kernel().reap(group);
   release_groups(*leader);
 }

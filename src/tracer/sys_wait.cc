@@ -1,5 +1,7 @@
 // wait4(2), waitid(2). The host's kernel waits, with its own numbers.
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -21,7 +23,24 @@ pid_t host_of_wait_target(Runtime& runtime, Task& task, Nr pid) {
   return pid > 0 ? target->level0() : -target->level0();
 }
 
+std::optional<CpuTime> read_usage(const RemoteMemory& memory, std::uint64_t address) {
+  struct Times {
+    timeval user, system;
+  };
+  const auto usage = memory.read(RemotePtr<Times>(address));
+  if (!usage) return std::nullopt;
+  const auto in_microseconds = [](const timeval& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(time.tv_usec);
+  };
+  return CpuTime{in_microseconds(usage->user), in_microseconds(usage->system)};
+}
+
 Nr note_waited(Runtime& runtime, Task& task, pid_t host, const CpuTime* time) {
+  // Of one that has only stopped the kernel tells what it used until now.
+  if (time && kill(host, 0) != 0 && errno == ESRCH) {
+    runtime.tracer().note_waited_time(task.group(), *time);
+  }
   const Nr known = runtime.moved_children().nr_for(task.group(), host);
   const Ref<ThreadGroup> child = runtime.kernel().find_group(runtime.kernel().root(), host);
   if (child) {
@@ -37,9 +56,12 @@ namespace {
 
 constexpr int kWait4Options = WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
 
-void finish_wait4(FinishedCall& done) {
+// `usage`: where the kernel told what the child used; 0: nowhere.
+void finish_wait4(FinishedCall& done, std::uint64_t usage) {
   if (done.result() <= 0) return;
-  const Nr nr = note_waited(done.runtime(), done.task(), static_cast<pid_t>(done.result()));
+  const auto time = usage != 0 ? read_usage(done.memory(), usage) : std::nullopt;
+  const Nr nr = note_waited(done.runtime(), done.task(), static_cast<pid_t>(done.result()),
+                            time ? &*time : nullptr);
   if (nr == 0) {
     // A zombie that the host handed over from a namespace that has ended: gone now, and unseen.
     done.repeat();
@@ -89,7 +111,16 @@ void sys_wait4(SyscallContext& call) {
     return;
   }
   if (host != pid) call.set_arg(0, static_cast<std::uint64_t>(static_cast<std::int64_t>(host)));
-  call.run_then(finish_wait4);
+  std::uint64_t usage = 0;
+  if (call.runtime().untraced()) {
+    // Nobody but the kernel's answer knows what a child used that was not traced.
+    usage = call.arg(3);
+    if (usage == 0) {
+      usage = call.scratch(sizeof(rusage));
+      call.set_arg(3, usage);
+    }
+  }
+  call.run_then([usage](FinishedCall& done) { finish_wait4(done, usage); });
   if (ends_with_sigchld(call, options)) call.finish_at_next_stop();
 }
 

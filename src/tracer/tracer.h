@@ -57,6 +57,9 @@ class Tracer {
   // `time`: what it used with all that it waited for itself, if known. Any thread.
   void waited_for(ThreadGroup& child, const CpuTime* time = nullptr);
 
+  // A guest's wait has told what a child used. Any thread.
+  void note_waited_time(const ThreadGroup& parent, const CpuTime& time);
+
   // --- Guests that are not traced (untraced.cc); all of any thread but the tracer's own, and
   // --- nothing where guests are always traced.
 
@@ -262,6 +265,8 @@ class Tracer {
   // Deaths are taken in one at a time: a process that is not traced may be seen to die by several.
   // Before the locks of the groups and the engine; recursive, since one death may reap others.
   std::recursive_mutex deaths_mutex_;
+  // What processes have waited for, until they are reaped. Guarded by deaths_mutex_.
+  std::unordered_map<const ThreadGroup*, CpuTime> waited_times_;
   std::atomic<bool> awaits_deaths_{false};  // the loop has to look again after each
   ExitObserver exit_observer_;
   StopObserver stop_observer_;

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -242,20 +243,22 @@ bool Tracer::leave_untraced(const Ref<Task>& task) {
       traced = seize(task) != nullptr;
       if (traced) interrupt_if_frozen(*task);
     });
-    if (!task->is_leader() || stays_traced(task->group())) return traced;
+    if (traced) return true;
   }
-  if (!task->is_leader()) return true;
+  // Who is to be traced and cannot be any more is dying: nobody but the watch tells of its end.
+  const bool runs = !stays_traced(task->group());
+  if (!task->is_leader()) return runs;
   ThreadGroup& process = task->group();
-  if (death_watch_.adopt_stranger(process.level0(), process)) return true;
+  if (death_watch_.adopt_stranger(process.level0(), process)) return runs;
   const auto watched = death_watch_.watch(process);
-  if (watched) return true;
+  if (watched) return runs;
   if (watched.error_code() == ESRCH) {
     process_ended(Ref<ThreadGroup>(process), true);
-    return true;
+    return runs;
   }
   // Without a descriptor for it, its death is seen by wait(2).
   trace(process);
-  return true;
+  return runs;
 }
 
 bool Tracer::watch_stranger(pid_t host, std::uint64_t key) {
@@ -292,6 +295,14 @@ void Tracer::thread_ended(Task& task) {
   end_task(Ref<Task>(task), 0);
 }
 
+// Both include what they waited for in their turn, as the kernel has it.
+void Tracer::note_waited_time(const ThreadGroup& parent, const CpuTime& time) {
+  const std::lock_guard lock(deaths_mutex_);
+  CpuTime& waited = waited_times_[&parent];
+  waited.user += time.user;
+  waited.system += time.system;
+}
+
 void Tracer::waited_for(ThreadGroup& child, const CpuTime* time) {
   if (child.state() == GroupState::kZombie) {
     const std::lock_guard lock(deaths_mutex_);
@@ -299,7 +310,16 @@ void Tracer::waited_for(ThreadGroup& child, const CpuTime* time) {
   } else if (runtime_.untraced() && kill(child.level0(), 0) != 0 && errno == ESRCH) {
     // Nobody can look up any more what it used; its parent's kernel has said it.
     const Ref<Task> leader = child.leader();
-    if (time && leader) runtime_.group_host().ended(*leader, *time);
+    if (time && leader) {
+      const std::lock_guard lock(deaths_mutex_);
+      CpuTime own = *time;
+      // Those that it waited for itself were counted at their own ends.
+      if (const auto it = waited_times_.find(&child); it != waited_times_.end()) {
+        own.user -= std::min(own.user, it->second.user);
+        own.system -= std::min(own.system, it->second.system);
+      }
+      runtime_.group_host().ended(*leader, own);
+    }
     process_ended(Ref<ThreadGroup>(child), true);
   }
 }
