@@ -189,3 +189,21 @@ except OSError as error:
   [ "$(asked)" -gt 10 ]
   end
 }
+
+@test "cpu.stat: what children of children used is counted once" {
+  # shellcheck disable=SC2016
+  detached -- bash -c '
+    echo "n=0; while [ \$n -lt 100000 ]; do n=\$((n + 1)); done" >spin
+    for i in 1 2; do bash -c "bash -c \"bash spin; :\"; bash spin; :"; done
+    times >raw; tr ms " " <raw >used; touch counted; exec sleep 1000'
+  eventually 60 test -e counted
+  local told used
+  # Processes of this one and its children, as its kernel has it: "M S.FFF M S.FFF" each.
+  used=$(awk '{ for (i = 1; i < NF; i += 2) sum += ($i * 60 + $(i + 1)) * 1000 } END { print int(sum) }' used)
+  told=$(($(warren group get "$name" / cpu.stat | awk '/usage_usec/ { print $2 }') / 1000))
+  echo "told $told ms, used $used ms"
+  # A millisecond or two of each process are rounded away; counted twice it would be half as much again.
+  [ "$told" -ge $((used * 8 / 10)) ]
+  [ "$told" -le $((used * 12 / 10 + 60)) ]
+  end
+}
