@@ -39,7 +39,7 @@ _warren() {
     return
   fi
   case $command in
-    run) options='--name --nest --init --detach --backend --cgroup --group --set --stats --help' ;;
+    run) options='--name --nest --init --detach --backend --ask-paths --without --cgroup --group --set --stats --help' ;;
     ps) options='--tree --json --help' ;;
     ns) options='--json --help' ;;
     top) options='--view --sort --tree --flat --filter --delay --iterations --batch --once --json --help' ;;
@@ -80,7 +80,7 @@ _warren() {
         --)
           [ "$i" -lt "$COMP_CWORD" ] && { _warren_guest $((i + 1)); return; }
           ;;
-        --name | --nest | --backend | --cgroup | --group | --set)
+        --name | --nest | --backend | --without | --cgroup | --group | --set)
           ((i++))
           [ "${COMP_WORDS[i]}" = = ] && ((i++))  # so is an equals sign
           ;;
@@ -119,6 +119,10 @@ _warren() {
       ;;
     --backend)
       COMPREPLY=($(compgen -W 'auto ptrace inject untraced' -- "$word"))
+      return
+      ;;
+    --without)
+      COMPREPLY=($(compgen -W 'sync-wakeup landlock pidfd-epoll' -- "$word"))
       return
       ;;
     --cgroup)

@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/table.h"
+#include "cli/without.h"
 
 namespace warren::cli {
 namespace {
@@ -13,7 +14,9 @@ namespace {
 constexpr char kDoctorExamples[] =
     "Every line is found out by doing it: a child is traced, a filter installed, a call answered. "
     "Exit\n"
-    "status: 0 if warren can run here, 1 if something that it must have is missing.\n"
+    "status: 0 if warren can run here, 1 if something that it must have is missing. What "
+    "WARREN_WITHOUT\n"
+    "names ('warren run --help' tells the names) counts as missing.\n"
     "\n"
     "Examples:\n"
     "  warren doctor\n"
@@ -72,7 +75,9 @@ class DoctorCommand : public Command {
   void declare(CLI::App& app) override { app.add_flag("--json", json_, "Print JSON"); }
 
   int run() override {
-    std::vector<Finding> findings = examine_host();
+    HostFeatures features;
+    if (auto failure = do_without_by_variable(features, "doctor")) return report(*failure);
+    std::vector<Finding> findings = examine_host(features);
     int printed = json_ ? print_json(findings) : print_people(findings);
     if (printed != 0) return printed;
     return can_run(findings) ? 0 : 1;

@@ -5,6 +5,7 @@
 #include <climits>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/group_target.h"
@@ -12,6 +13,7 @@
 #include "cli/levels.h"
 #include "cli/report.h"
 #include "cli/start_report.h"
+#include "cli/without.h"
 #include "control/container_name.h"
 #include "control/exec_program.h"
 #include "tracer/backend.h"
@@ -56,6 +58,14 @@ class RunCommand : public Command {
                        "How guests are served: ptrace, inject, untraced or auto (default: "
                        "$WARREN_BACKEND, or auto)")
             ->type_name("NAME");
+    app.add_flag("--ask-paths", ask_paths_,
+                 "The supervisor walks every path, the agent looks at none: slower, and tighter "
+                 "where the host has no Landlock");
+    without_option_ =
+        app.add_option("--without", without_,
+                       "Do without these features of the host: " + HostFeatures::names() +
+                           "; several with commas (default: $WARREN_WITHOUT)")
+            ->type_name("FEATURES");
     app.add_option("--cgroup", cgroup_,
                    "Whose controllers the groups have: warren's own, or, by delegate, the kernel's "
                    "(default: warren)")
@@ -84,6 +94,7 @@ class RunCommand : public Command {
   // Fills in the plan; what is wrong with the command line, if anything.
   std::optional<Failure> check();
   std::optional<Failure> check_backend();
+  std::optional<Failure> check_without();
   std::optional<Failure> check_cgroup() const;
   std::optional<Failure> check_group();
   int run_inside();
@@ -95,11 +106,13 @@ class RunCommand : public Command {
   RunContainer run_container_;
   std::string name_, nest_text_ = "1", backend_name_, cgroup_ = "warren", group_;
   std::vector<std::string> settings_;
-  CLI::Option* backend_option_ = nullptr;
+  std::string without_;
+  CLI::Option *backend_option_ = nullptr, *without_option_ = nullptr;
   const char* backend_source_ = "run: --backend";
   Backend backend_ = Backend::kAuto;
   int nest_ = 1;
-  bool detach_ = false, stats_ = false;
+  HostFeatures features_;
+  bool detach_ = false, stats_ = false, ask_paths_ = false;
   LevelPlan plan_;
 };
 
@@ -116,6 +129,7 @@ std::optional<Failure> RunCommand::check() {
         "a name is a letter or digit and then up to 63 letters, digits, '_', '.' or '-'"};
   }
   if (auto failure = check_backend()) return failure;
+  if (auto failure = check_without()) return failure;
   if (auto failure = check_cgroup()) return failure;
   if (auto failure = check_group()) return failure;
   auto program = control::find_program(plan_.argv[0]);
@@ -141,6 +155,11 @@ std::optional<Failure> RunCommand::check_backend() {
   }
   backend_ = *backend;
   return std::nullopt;
+}
+
+std::optional<Failure> RunCommand::check_without() {
+  if (without_option_->count() == 0) return do_without_by_variable(features_, "run");
+  return do_without(features_, without_, "run: --without");
 }
 
 std::optional<Failure> RunCommand::check_cgroup() const {
@@ -192,6 +211,12 @@ int RunCommand::run_inside() {
     return report({"run: --backend", backend_name_, EOPNOTSUPP,
                    "this runs inside a container, whose own back end serves what is below it"});
   }
+  for (const auto& [option, given] : {std::pair{"run: --ask-paths", ask_paths_},
+                                      std::pair{"run: --without", !without_.empty()}}) {
+    if (!given) continue;
+    return report({option, "", EOPNOTSUPP,
+                   "this runs inside a container, which serves what is below it as itself"});
+  }
   if (cgroup_ == "delegate") {
     return report({"run: --cgroup", cgroup_, EOPNOTSUPP,
                    "this runs inside a container, whose own groups hold what is below it"});
@@ -232,13 +257,16 @@ std::optional<Failure> RunCommand::claim(control::ContainerSocket& socket) const
 
 control::RunOutcome RunCommand::run_outside(StartReport& start) {
   control::RunOptions options;
-  const BackendChoice choice = choose_backend(backend_);
+  const BackendChoice choice = choose_backend(backend_, features_, ask_paths_);
   if (choice.error != 0) {
     return {kOwnFailure, describe({backend_source_, backend_name_, choice.error, choice.why})};
   }
   options.agent = choice.agent;
   options.untraced = choice.untraced;
   options.agent_unscoped = backend_ == Backend::kInject || backend_ == Backend::kUntraced;
+  options.ask_paths = ask_paths_;
+  options.landlock = features_.has_landlock_scopes();
+  options.sync_wakeup = !features_.is_off(HostFeature::kSyncWakeup);
   if (auto failure = claim(options.socket)) return {failure->exit_status, describe(*failure)};
   start.name(options.socket.name());
   setenv("WARREN_SOCKET", options.socket.path().c_str(), 1);

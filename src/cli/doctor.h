@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "tracer/host_features.h"
+
 namespace warren::cli {
 
 enum class Health { kOk, kLimited, kMissing };
@@ -18,7 +20,7 @@ struct Finding {
 };
 
 // Every check, in the order to be shown. Forks; must be called before there are threads.
-std::vector<Finding> examine_host();
+std::vector<Finding> examine_host(HostFeatures& features);
 
 // Whether nothing required is missing.
 bool can_run(const std::vector<Finding>& findings);

@@ -22,11 +22,14 @@
 #include "control/runtime_dir.h"
 #include "tracer/backend.h"
 #include "tracer/cgroup_place.h"
+#include "tracer/host_features.h"
 
 namespace warren::cli {
 namespace {
 
 constexpr int kLeastMajor = 5, kLeastMinor = 19;  // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+
+constexpr char kPtraceScope[] = "/proc/sys/kernel/yama/ptrace_scope";
 
 std::string first_line(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -96,6 +99,10 @@ Finding check_cgroup_inside() {
 
 }  // namespace
 
+std::string why_missing(const HostFeatures& features, HostFeature feature, int error) {
+  return features.is_off(feature) ? "switched off by WARREN_WITHOUT" : strerror(error);
+}
+
 Finding check_kernel() {
   utsname name;
   uname(&name);
@@ -115,7 +122,7 @@ Finding check_kernel() {
 }
 
 Finding check_ptrace() {
-  std::string scope = first_line("/proc/sys/kernel/yama/ptrace_scope");
+  std::string scope = first_line(kPtraceScope);
   std::string detail = scope.empty() ? "no Yama" : "Yama's ptrace_scope is " + scope;
   int error = try_ptrace();
   if (error == 0) return {"ptrace", Health::kOk, true, "children can be traced; " + detail, "", ""};
@@ -135,26 +142,50 @@ Finding check_ptrace() {
   return finding;
 }
 
-Finding check_landlock() {
+Finding check_landlock(HostFeatures& features) {
   int error = 0;
-  const int abi = landlock_abi(&error);
-  const std::string detail = abi > 0 ? "ABI " + std::to_string(abi) : strerror(error);
+  const int abi = features.landlock_abi(&error);
+  const std::string detail =
+      abi > 0 ? "ABI " + std::to_string(abi) : why_missing(features, HostFeature::kLandlock, error);
   if (abi >= kLandlockScopeAbi) return {"landlock", Health::kOk, false, detail, "", ""};
+  // Yama's scope closes what takes the right to attach, and not what takes that to read.
+  const std::string scope = first_line(kPtraceScope);
+  const bool yama = !scope.empty() && scope != "0";
   // An older one lacks the scope that warren's domain is made of, so that nothing is closed.
   return {"landlock",
           abi > 0 ? Health::kLimited : Health::kMissing,
           false,
           detail,
-          "a hostile guest that finds the host's /proc can reach the memory of your processes",
+          std::string("a hostile guest that finds the host's /proc reaches the environment, ") +
+              (yama ? "maps and files of your processes (Yama keeps their memory)"
+                    : "memory and files of your processes"),
           "use Linux 6.12 or later, booted with lsm=landlock,..."};
 }
 
-Finding check_agent() {
+Finding check_pidfd_epoll(HostFeatures& features) {
+  const int error = features.pidfd_epoll_error();
+  if (error == 0) {
+    return {"pidfds in epoll",
+            Health::kOk,
+            false,
+            "ends of processes are told, and their reaping",
+            "",
+            ""};
+  }
+  return {"pidfds in epoll",
+          Health::kLimited,
+          false,
+          why_missing(features, HostFeature::kPidfdEpoll, error),
+          "no 'run --backend=untraced': a fork stops its guest, and costs more beside many guests",
+          "use Linux 6.9 or later; until then --backend=inject"};
+}
+
+Finding check_agent(HostFeatures& features) {
   if (inside_container()) {
     return {"agent", Health::kOk, false, "this container's back end serves what is below it",
             "",      ""};
   }
-  const AgentHost host = examine_agent_host();
+  const AgentHost host = examine_agent_host(features, Backend::kAuto);
   const BackendChoice choice = choose_backend(Backend::kAuto, host);
   if (choice.agent) {
     return {"agent", Health::kOk, false, "'run --backend=auto' takes inject", "", ""};
@@ -165,8 +196,9 @@ Finding check_agent() {
           false,
           "'run --backend=auto' takes ptrace: " + choice.why,
           "calls that an agent in the guest would serve wake the supervisor",
-          possible ? "give --backend=inject for guests that you trust, or use Linux 6.12 or later "
-                     "with lsm=landlock,..."
+          possible ? "give --ask-paths for an agent that leaves paths to the supervisor, "
+                     "--backend=inject for guests that you trust, or use Linux 6.12 or later with "
+                     "lsm=landlock,..."
                    : ""};
 }
 

@@ -5,6 +5,9 @@
 
 namespace warren::cli {
 
+// Why a feature is not there.
+std::string why_missing(const HostFeatures& features, HostFeature feature, int error);
+
 Finding check_kernel();
 Finding check_ptrace();
 
@@ -12,10 +15,11 @@ Finding check_ptrace();
 struct SeccompFindings {
   Finding filter, notification, sync_wake_up, wait_killable, add_fd;
 };
-SeccompFindings check_seccomp();
+SeccompFindings check_seccomp(const HostFeatures& features);
 
-Finding check_landlock();
-Finding check_agent();
+Finding check_landlock(HostFeatures& features);
+Finding check_pidfd_epoll(HostFeatures& features);
+Finding check_agent(HostFeatures& features);
 Finding check_fuse();
 Finding check_cgroup();
 Finding check_user_namespaces();

@@ -163,7 +163,7 @@ Tried try_all() {
 
 }  // namespace
 
-SeccompFindings check_seccomp() {
+SeccompFindings check_seccomp(const HostFeatures& features) {
   Tried tried = try_all();
   SeccompFindings findings;
   findings.filter = finding(
@@ -177,9 +177,13 @@ SeccompFindings check_seccomp() {
   findings.add_fd =
       finding("descriptor injection", true, tried.add_fd_errno, "answers can carry descriptors",
               Health::kMissing, "/proc cannot be shown to guests", "use Linux 5.14 or later");
+  if (features.is_off(HostFeature::kSyncWakeup)) tried.sync_errno = EOPNOTSUPP;
   findings.sync_wake_up = finding(
       "synchronous wake-up", false, tried.sync_errno, "calls are handed over on one core",
-      Health::kLimited, "an answered call takes about 13 us and not 4", "use Linux 6.6 or later");
+      Health::kLimited, "an answered call takes 7 to 40 us and not 4", "use Linux 6.6 or later");
+  if (features.is_off(HostFeature::kSyncWakeup)) {
+    findings.sync_wake_up.detail = why_missing(features, HostFeature::kSyncWakeup, 0);
+  }
   findings.wait_killable =
       finding("killable waiting", true, tried.report.wait_killable_errno,
               "signals do not restart a call being answered", Health::kMissing,

@@ -20,6 +20,9 @@ struct RunOptions {
   bool agent = false;             // the back end: agent code in the guests, or ptrace alone
   bool untraced = false;          // guests run untraced; with `agent` only
   bool agent_unscoped = false;    // the agent tests paths outside a Landlock domain as well
+  bool ask_paths = false;         // it tests none: the supervisor walks every path
+  bool landlock = true;           // the container is a Landlock domain, if the host can
+  bool sync_wakeup = true;        // notified calls wake synchronously, if the host can
 
   // The kernel's controllers instead of warren's own, in the delegated cgroup that the caller is
   // in. Errors are 125: "run: --cgroup: PATH: strerror; what to do".

@@ -19,10 +19,6 @@
 namespace warren {
 namespace {
 
-// Not in the C library's headers of all supported hosts.
-constexpr long kLandlockCreateRuleset = 444;
-constexpr unsigned kLandlockVersionFlag = 1;
-
 constexpr std::uintptr_t kAgentBase = inject::kBase;
 constexpr std::size_t kAgentSize = inject::kEnd - inject::kBase;
 constexpr std::size_t kPage = inject::kPage;
@@ -122,40 +118,41 @@ std::string_view backend_name(Backend backend) {
   return "";
 }
 
-int landlock_abi(int* error) {
-  const long version = syscall(kLandlockCreateRuleset, nullptr, 0, kLandlockVersionFlag);
-  if (error) *error = version < 0 ? errno : 0;
-  return version > 0 ? static_cast<int>(version) : 0;
-}
-
-AgentHost examine_agent_host() {
+AgentHost examine_agent_host(HostFeatures& features, Backend wanted) {
   AgentHost host;
 #ifdef __x86_64__
   host.known_machine = true;
 #endif
   try_mapping(host);
   host.notification_error = try_notification();
-  host.landlock_abi = landlock_abi();
+  host.landlock_abi = features.landlock_abi();
+  if (wanted == Backend::kUntraced) host.pidfd_epoll_error = features.pidfd_epoll_error();
   return host;
 }
 
-BackendChoice choose_backend(Backend wanted, const AgentHost& host) {
+BackendChoice choose_backend(Backend wanted, const AgentHost& host, bool ask_paths) {
   if (wanted == Backend::kPtrace) return {};
   BackendChoice choice = impossible(host);
   if (choice.error != 0) {
     if (wanted == Backend::kAuto) choice.error = 0;
     return choice;
   }
-  if (wanted == Backend::kAuto && host.landlock_abi < kLandlockScopeAbi) {
+  if (wanted == Backend::kUntraced && host.pidfd_epoll_error != 0) {
+    return {false, false,
+            "nobody would tell of deaths: that needs pidfds in epoll as of Linux 6.9; inject does "
+            "without",
+            host.pidfd_epoll_error};
+  }
+  if (wanted == Backend::kAuto && host.landlock_abi < kLandlockScopeAbi && !ask_paths) {
     return {false, false,
             "no Landlock scope (Linux 6.12) keeps guests from what the host's /proc holds", 0};
   }
   return {true, wanted == Backend::kUntraced, "", 0};
 }
 
-BackendChoice choose_backend(Backend wanted) {
+BackendChoice choose_backend(Backend wanted, HostFeatures& features, bool ask_paths) {
   if (wanted == Backend::kPtrace) return {};
-  return choose_backend(wanted, examine_agent_host());
+  return choose_backend(wanted, examine_agent_host(features, wanted), ask_paths);
 }
 
 }  // namespace warren

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "tracer/host_features.h"
+
 namespace warren {
 
 enum class Backend { kAuto, kPtrace, kInject, kUntraced };
@@ -22,18 +24,13 @@ struct AgentHost {
   int wipe_error = 0;          // madvise(2), MADV_WIPEONFORK: Linux 4.14
   int notification_error = 0;  // seccomp_unotify(2) as all of warren needs it: Linux 5.19
   int landlock_abi = 0;        // landlock(7); 0: none
+  int pidfd_epoll_error = 0;   // for `untraced` alone: HostFeatures::pidfd_epoll_error()
 };
 
-// The first Landlock ABI with scopes (Linux 6.12).
-inline constexpr int kLandlockScopeAbi = 6;
-
-// landlock_create_ruleset(2), LANDLOCK_CREATE_RULESET_VERSION. 0 where there is no Landlock, with
-// the reason in `error` if given. Thread-safe.
-int landlock_abi(int* error = nullptr);
-
-// Finds out by doing it, in this process; leaves nothing mapped. Takes microseconds. Not while
-// another thread maps memory at addresses that it gives itself.
-AgentHost examine_agent_host();
+// Finds out by doing it, in this process; leaves nothing mapped. Takes microseconds, but where
+// `untraced` is wanted, which is looked at for that alone. Not while another thread maps memory at
+// addresses that it gives itself.
+AgentHost examine_agent_host(HostFeatures& features, Backend wanted);
 
 struct BackendChoice {
   bool agent = false;
@@ -45,8 +42,9 @@ struct BackendChoice {
 
 // `auto` takes the agent only where the container's Landlock domain closes what a guest may find in
 // the host's /proc by winning a race about a path, since the agent looks at paths in the guest's
-// own process (docs/threat_model.md). Who asks for `inject` by name gets it without that as well.
-BackendChoice choose_backend(Backend wanted, const AgentHost& host);
-BackendChoice choose_backend(Backend wanted);
+// own process (docs/threat_model.md), or where it does not look at them: `ask_paths`, the
+// supervisor walks each. Who asks for `inject` by name gets it without either.
+BackendChoice choose_backend(Backend wanted, const AgentHost& host, bool ask_paths = false);
+BackendChoice choose_backend(Backend wanted, HostFeatures& features, bool ask_paths);
 
 }  // namespace warren

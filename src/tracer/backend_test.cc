@@ -51,6 +51,41 @@ TEST(Backend, WithoutLandlockScopesOnlyWhoAsksGetsTheAgent) {
   }
 }
 
+TEST(Backend, WithoutLandlockScopesAnAgentThatAsksForPathsIsForAll) {
+  AgentHost host = good_host();
+  host.landlock_abi = 0;
+  for (const Backend wanted : {Backend::kAuto, Backend::kInject, Backend::kUntraced}) {
+    const BackendChoice choice = choose_backend(wanted, host, /*ask_paths=*/true);
+    EXPECT_TRUE(choice.agent);
+    EXPECT_EQ(choice.untraced, wanted == Backend::kUntraced);
+    EXPECT_EQ(choice.error, 0);
+  }
+  EXPECT_FALSE(choose_backend(Backend::kPtrace, host, /*ask_paths=*/true).agent);
+}
+
+TEST(Backend, WithoutPidfdsInEpollUntracedAloneIsAnError) {
+  AgentHost host = good_host();
+  host.pidfd_epoll_error = EOPNOTSUPP;
+  const BackendChoice choice = choose_backend(Backend::kUntraced, host);
+  EXPECT_FALSE(choice.agent);
+  EXPECT_FALSE(choice.untraced);
+  EXPECT_EQ(choice.error, EOPNOTSUPP);
+  EXPECT_NE(choice.why.find("6.9"), std::string::npos);
+  for (const Backend wanted : {Backend::kAuto, Backend::kInject}) {
+    EXPECT_TRUE(choose_backend(wanted, host).agent);
+    EXPECT_EQ(choose_backend(wanted, host).error, 0);
+  }
+}
+
+TEST(Backend, WhatIsSwitchedOffIsNotThere) {
+  HostFeatures features;
+  ASSERT_FALSE(features.switch_off("landlock,pidfd-epoll"));
+  const AgentHost host = examine_agent_host(features, Backend::kUntraced);
+  EXPECT_EQ(host.landlock_abi, 0);
+  EXPECT_EQ(host.pidfd_epoll_error, EOPNOTSUPP);
+  EXPECT_EQ(examine_agent_host(features, Backend::kInject).pidfd_epoll_error, 0);
+}
+
 TEST(Backend, WhatTheAgentCannotDoWithoutIsAnErrorWhenAskedFor) {
   struct Case {
     const char* word;
@@ -79,7 +114,8 @@ TEST(Backend, WhatTheAgentCannotDoWithoutIsAnErrorWhenAskedFor) {
 }
 
 TEST(Backend, ExaminingLeavesNothingMapped) {
-  const AgentHost host = examine_agent_host();
+  HostFeatures features;
+  const AgentHost host = examine_agent_host(features, Backend::kInject);
   if (host.map_error != 0) return;  // nothing was mapped then
   unsigned char resident;
   EXPECT_NE(mincore(reinterpret_cast<void*>(inject::kBase), inject::kPage, &resident), 0);

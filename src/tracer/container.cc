@@ -32,7 +32,7 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   auto ns = (*kernel)->create_namespace((*kernel)->root());
   if (!ns) return ns.error();
   std::unique_ptr<Container> container(
-      new Container(std::move(*kernel), std::move(*ns), name, front));
+      new Container(std::move(*kernel), std::move(*ns), name, front, service));
   container->cgroup_ = cgroup;
   if (auto groups = container->runtime_.start_groups(cgroup); !groups) return groups.error();
   if (cgroup != nullptr) cgroup->watch(container->runtime_.groups());
@@ -41,24 +41,28 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
     // Who did not ask for it by name is served without.
     if (auto enabled = agents.enable(); !enabled && service.agent_unscoped) return enabled.error();
   }
-  container->agent_unscoped_ = service.agent_unscoped;
+  if (service.ask_paths) {
+    agents.ask_paths();
+    container->runtime_.procfs().suspect_all();
+  }
   if (agents.enabled() && service.untraced) {
     if (auto r = container->tracer_.leave_guests_untraced(); !r) return r.error();
     agents.serve_untraced();
   }
   // Without, each process has its own.
   if (agents.enabled()) (void)agents.keep_texts();
-  container->filter_ =
-      build_seccomp_filter(syscall_table(), agents.enabled(), container->runtime_.untraced());
+  container->filter_ = build_seccomp_filter(syscall_table(), agents.enabled() && !service.ask_paths,
+                                            container->runtime_.untraced());
   return container;
 }
 
 Container::Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
-                     FrontLine& front)
+                     FrontLine& front, const Service& service)
     : runtime_(std::move(kernel), name),
       tracer_(runtime_),
       ns_(std::move(ns)),
       front_(front),
+      service_(service),
       started_(std::time(nullptr)) {
   runtime_.set_tracer(tracer_);
   tracer_.set_freeze_observer([this](Task& task) { runtime_.groups().task_frozen(task); });
@@ -92,7 +96,7 @@ Result<void> Container::enter_groups(Task& task, std::span<const GroupRef> group
 Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns, bool init,
                                    std::span<const GroupRef> groups, std::string* failed_step) {
   *failed_step = "fork";
-  auto start = GuestStart::begin(program, filter_, init);
+  auto start = GuestStart::begin(program, filter_, init, init && service_.landlock);
   if (!start) return start.error();
   const pid_t pid = start->pid();
   const auto give_up = [&](Errno error) {
@@ -135,10 +139,10 @@ Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns
   *failed_step = "seccomp";
   auto listener = start->install_filter();
   if (!listener) return take_back(listener.error());
-  if (init && !start->scoped() && !agent_unscoped_) runtime_.agents().ask_paths();
+  if (init && !start->scoped() && !service_.agent_unscoped) runtime_.agents().ask_paths();
   // A notifier whose guests have all gone serves no more.
   notifiers_.remove_if([](const Notifier& notifier) { return notifier.idle(); });
-  notifiers_.emplace_back(runtime_, std::move(*listener));
+  notifiers_.emplace_back(runtime_, std::move(*listener), service_.sync_wakeup);
   // It came into groups that are frozen: it waits for its exec until they thaw.
   tracer_.interrupt_if_frozen(**task);
   return start;

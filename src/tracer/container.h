@@ -34,8 +34,11 @@ class Container final : public control::ControlHandler {
   struct Service {
     bool agent = false;     // see Runtime::agents()
     bool untraced = false;  // see Runtime::untraced(); with `agent` only
-    bool agent_unscoped =
-        false;  // it tests paths even where the container is in no Landlock domain
+    // It tests paths even where the container is in no Landlock domain.
+    bool agent_unscoped = false;
+    bool ask_paths = false;   // it tests none, the filter trusts it with none; each is walked
+    bool landlock = true;     // the container is to be a Landlock domain
+    bool sync_wakeup = true;  // notified calls are to wake synchronously
   };
   // `cgroup`: the kernel's cgroups, null for none; outlives it.
   static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front,
@@ -78,7 +81,7 @@ class Container final : public control::ControlHandler {
 
  private:
   Container(std::unique_ptr<Kernel> kernel, Ref<PidNamespace> ns, const std::string& name,
-            FrontLine& front);
+            FrontLine& front, const Service& service);
 
   // A program that came from outside, until it ends. Tracer thread only.
   struct Joined {
@@ -109,7 +112,7 @@ class Container final : public control::ControlHandler {
   Ref<PidNamespace> ns_;
   Ref<Pid> nameless_;  // the group or session whose leader the host's own namespace does not hold
   FrontLine& front_;
-  bool agent_unscoped_ = false;
+  const Service service_;
   DelegatedCgroup* cgroup_ = nullptr;
   std::vector<sock_filter> filter_;
   std::int64_t started_;

@@ -83,7 +83,7 @@ struct Prepared {
   const GuestProgram* program;
   std::vector<char*> argv, shell_argv, envp;
   const std::vector<sock_filter>* filter;
-  bool init;
+  bool init, landlock;
 };
 
 int take_place(const GuestProgram& program) {
@@ -144,7 +144,7 @@ void reset_signals() {
     send_answer(channel, {error}, -1);
     _exit(125);
   }
-  const bool scoped = prepared.init && enter_landlock_scope();
+  const bool scoped = prepared.landlock && enter_landlock_scope();
   reset_signals();
   restore_original_limits();
   const auto listener = install_seccomp_filter(*prepared.filter);
@@ -164,7 +164,8 @@ void reset_signals() {
 }  // namespace
 
 Result<GuestStart> GuestStart::begin(const GuestProgram& program,
-                                     const std::vector<sock_filter>& filter, bool init) {
+                                     const std::vector<sock_filter>& filter, bool init,
+                                     bool landlock) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return Errno{errno};
   UniqueFd ours(pair[0]);
@@ -174,7 +175,8 @@ Result<GuestStart> GuestStart::begin(const GuestProgram& program,
                     .shell_argv = control::make_shell_argv(program.program, program.argv),
                     .envp = control::make_argv(program.env),
                     .filter = &filter,
-                    .init = init};
+                    .init = init,
+                    .landlock = landlock};
   const pid_t pid = fork();
   if (pid < 0) return Errno{errno};
   if (pid == 0) {

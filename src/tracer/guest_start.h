@@ -33,8 +33,9 @@ struct GuestProgram {
 class GuestStart {
  public:
   // Forks. `filter` must outlive the call. `init`: orphans of its namespace are to be handed to it.
+  // `landlock`: it is to be in a Landlock domain of its own.
   static Result<GuestStart> begin(const GuestProgram& program,
-                                  const std::vector<sock_filter>& filter, bool init);
+                                  const std::vector<sock_filter>& filter, bool init, bool landlock);
 
   pid_t pid() const { return pid_; }
   // The process was attached: it installs its filter. The listener, or the errno of what failed.

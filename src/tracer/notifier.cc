@@ -49,9 +49,10 @@ arch::Registers as_registers(const seccomp_data& data) {
 
 }  // namespace
 
-Notifier::Notifier(Runtime& runtime, UniqueFd listener)
+Notifier::Notifier(Runtime& runtime, UniqueFd listener, bool sync_wakeup)
     : runtime_(runtime), listener_(std::move(listener)) {
-  enable_synchronous_wakeup(listener_.get());
+  // Without, calls are served all the same.
+  if (sync_wakeup) enable_synchronous_wakeup(listener_.get());
   struct sigaction action {};
   action.sa_sigaction = [](int, siginfo_t*, void* context) {
     arch::leave_interruptible_syscall(static_cast<ucontext_t*>(context));

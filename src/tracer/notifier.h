@@ -20,7 +20,8 @@ namespace warren {
 // one receive.
 class Notifier {
  public:
-  Notifier(Runtime& runtime, UniqueFd listener);
+  // `sync_wakeup`: synchronous wake-up, if the host can.
+  Notifier(Runtime& runtime, UniqueFd listener, bool sync_wakeup);
   // Ends the threads; a call that waits meanwhile fails with ENOSYS when the listener is closed.
   ~Notifier();
 

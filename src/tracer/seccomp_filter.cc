@@ -29,9 +29,9 @@ namespace {
 
 constexpr std::uint32_t kX32Bit = 0x40000000;
 
-// What guests have of the agent.
+// What guests have an agent for.
 struct Agent {
-  bool present;
+  bool paths;
   bool untraced;
 };
 
@@ -152,8 +152,8 @@ void emit_untraced(Assembler& out, inject::Service service) {
 // Every entry of one call number, in order; what matches none is let through.
 void emit_call(Assembler& out, std::span<const SyscallEntry> entries, const Agent& agent) {
   const inject::Service service = inject::service_of(entries[0].nr);
-  if (agent.present && inject::is_trusted(service)) emit_trusted(out);
-  if (agent.present && agent.untraced) emit_untraced(out, service);
+  if (agent.paths && inject::is_trusted(service)) emit_trusted(out);
+  if (agent.untraced) emit_untraced(out, service);
   for (const SyscallEntry& entry : entries) {
     std::vector<std::size_t> fails;
     for (std::uint8_t i = 0; i < entry.condition.count; ++i) {
@@ -185,7 +185,7 @@ void emit_search(Assembler& out, std::span<const std::span<const SyscallEntry>> 
 
 }  // namespace
 
-std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent,
+std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent_paths,
                                               bool untraced) {
   Assembler out;
   out.load(offsetof(seccomp_data, arch));
@@ -211,7 +211,7 @@ std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> tabl
   if (groups.empty()) {
     out.answer(SECCOMP_RET_ALLOW);
   } else {
-    emit_search(out, groups, {.present = agent, .untraced = untraced});
+    emit_search(out, groups, {.paths = agent_paths, .untraced = untraced});
   }
   return out.take();
 }

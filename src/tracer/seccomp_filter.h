@@ -13,10 +13,10 @@ namespace warren {
 
 // The program for SECCOMP_SET_MODE_FILTER. 32-bit and x32 entry, which would go round it, are
 // answered with ENOSYS. A call that is not in the table costs nothing beyond the kernel's own
-// bitmap of calls that are always let through; one that is, a binary search. `agent`: guests have
-// one. `untraced`: they run untraced as a rule; it makes their forks and waits, and what needs a
-// stop is notified first (TraceMark).
-std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent,
+// bitmap of calls that are always let through; one that is, a binary search. `agent_paths`: guests
+// have an agent, which looks at paths. `untraced`: they run untraced as a rule; it makes their
+// forks and waits, and what needs a stop is notified first (TraceMark).
+std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent_paths,
                                               bool untraced);
 
 // Installs the filter in the calling thread, which must have no_new_privs set, and returns its

@@ -102,6 +102,8 @@ class SeccompFilter : public testing::Test {
   const std::vector<sock_filter> with_ = build_seccomp_filter(syscall_table(), true, false);
   const std::vector<sock_filter> without_ = build_seccomp_filter(syscall_table(), false, false);
   const std::vector<sock_filter> untraced_ = build_seccomp_filter(syscall_table(), true, true);
+  const std::vector<sock_filter> untraced_asking_ =
+      build_seccomp_filter(syscall_table(), false, true);
   const std::uint64_t trusted_ = inject::agent_header().trusted_ip;
 };
 
@@ -150,6 +152,17 @@ TEST_F(SeccompFilter, TheTrustedPlaceMayMakeOrdinaryPathCalls) {
     }
     EXPECT_EQ(answer(without_, call_of(nr, trusted_)), answer(with_, call_of(nr, kElsewhere)))
         << "without an agent there is no such place: " << nr;
+  }
+}
+
+TEST_F(SeccompFilter, WithoutTheAgentsPathsNoPlaceIsTrustedWithOne) {
+  for (int nr = 0; nr < kCalls; ++nr) {
+    const bool path = tests_paths(nr);
+    for (const std::uint64_t ip : places_of_the_agent()) {
+      const std::uint64_t like = path ? kElsewhere : ip;
+      EXPECT_EQ(answer(untraced_asking_, call_of(nr, ip)), answer(untraced_, call_of(nr, like)))
+          << nr << " at " << ip;
+    }
   }
 }
 

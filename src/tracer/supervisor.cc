@@ -77,7 +77,10 @@ void supervise(control::RunOptions& options, FrontLine& front, DelegatedCgroup* 
   auto created = Container::create(options.socket.name(), front,
                                    {.agent = options.agent,
                                     .untraced = options.untraced,
-                                    .agent_unscoped = options.agent_unscoped},
+                                    .agent_unscoped = options.agent_unscoped,
+                                    .ask_paths = options.ask_paths,
+                                    .landlock = options.landlock,
+                                    .sync_wakeup = options.sync_wakeup},
                                    cgroup);
   if (!created) {
     front.ended(kOwnFailure, std::string("run: engine: ") + std::strerror(created.error_code()));

@@ -194,7 +194,7 @@ expect_error() {
 @test "doctor: warren can run where these tests run" {
   run -0 "$WARREN" doctor
   [ "${lines[-1]}" = "warren can run here." ]
-  for check in kernel ptrace "seccomp filter" "user notification" landlock agent fuse "cgroup delegation"; do
+  for check in kernel ptrace "seccomp filter" "user notification" "synchronous wake-up" landlock "pidfds in epoll" agent fuse "cgroup delegation"; do
     grep -qE "^(ok|limited|missing) +$check " <<<"$output"
   done
 }
@@ -329,6 +329,9 @@ bash_offers() {
   [ "$(bash_offers 'warren move web 1 --subsystem mem')" = memory ]
   [ "$(bash_offers 'warren run --de')" = --detach ]
   [ "$(bash_offers 'warren run --backend in')" = inject ]
+  [ "$(bash_offers 'warren run --without pi')" = pidfd-epoll ]
+  [ "$(bash_offers 'warren run --ask')" = --ask-paths ]
+  bash_offers 'warren run --without landlock --ask-paths seq' | grep -qx seq
   [ "$(bash_offers 'warren run --backend = in')" = inject ]
   [ "$(bash_offers 'warren run --backend =' | tr '\n' ' ')" = "auto ptrace inject untraced " ]
   bash_offers 'warren run --backend = inject seq' | grep -qx seq

@@ -84,7 +84,7 @@ chmod 700 "$home/run"
 cd "$home"
 # Nothing of the caller's set-up (language managers on PATH, locale, prompts) reaches the guests.
 run=(
-  "${become[@]}" env -i WARREN="$WARREN" WARREN_BACKEND="$backend" WARREN_AGENT_AFTER="${WARREN_AGENT_AFTER:-1}" HOME="$home" TMPDIR="$home/tmp"
+  "${become[@]}" env -i WARREN="$WARREN" WARREN_BACKEND="$backend" WARREN_WITHOUT="${WARREN_WITHOUT:-}" WARREN_AGENT_AFTER="${WARREN_AGENT_AFTER:-1}" HOME="$home" TMPDIR="$home/tmp"
   XDG_RUNTIME_DIR="$home/run" WARREN_TEST_CGROUP="$delegated" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   # The user may be one who is not to log in, and whose shell refuses to be one.
   SHELL=/bin/sh

@@ -63,6 +63,7 @@ class Machine:
             "TMPDIR": self.home,
             "LC_ALL": "C.UTF-8",
             "WARREN_BACKEND": args.backend,
+            "WARREN_WITHOUT": os.environ.get("WARREN_WITHOUT", ""),
             # Every guest gets its agent at once.
             "WARREN_AGENT_AFTER": os.environ.get("WARREN_AGENT_AFTER", "1"),
         }

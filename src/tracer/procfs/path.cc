@@ -86,6 +86,7 @@ class Walker {
   int links_ = 0;
   int depth_ = 0;  // below the base; what RESOLVE_BENEATH and RESOLVE_IN_ROOT must not leave
 
+  bool met_proc_ = false;
   bool inside_ = false;
   Position position_;   // inside
   UniqueFd proc_root_;  // inside: the root of that mount, when it was passed
@@ -167,7 +168,7 @@ int Walker::go_to_root() {
         trailing_slash_ = true;
         rest_.clear();
       }
-      inside_ = true;
+      inside_ = met_proc_ = true;
       position_ = Position();
       last_type_ = 0;
       proc_root_.reset();
@@ -191,6 +192,7 @@ int Walker::arrive(UniqueFd fd, bool may_be_file) {
 }
 
 int Walker::enter(int fd) {
+  met_proc_ = true;
   const auto position = Position::of_descriptor(fd);
   if (!position) return position.error_code();
   inside_ = true;
@@ -400,6 +402,7 @@ ResolvedPath Walker::finish(int error) {
   if (error > 0) {
     out.error = error;
     out.native = native_;
+    out.met_proc = met_proc_;
     return out;
   }
   if (inside_) {
@@ -417,6 +420,7 @@ ResolvedPath Walker::finish(int error) {
   // A place that was reached through a link is not the link.
   if (ends_in_dot_ || (!inside_ && out.host_path == anchor_)) out.host_path += "/.";
   out.native = native_;
+  out.met_proc = met_proc_;
   return out;
 }
 

@@ -61,7 +61,8 @@ struct ResolveOptions {
 // Where a path leads. A plain value.
 struct ResolvedPath {
   Kind kind = Kind::kError;
-  int error = 0;  // kError: errno of the call
+  int error = 0;          // kError: errno of the call
+  bool met_proc = false;  // the walk came through procfs, wherever it led or failed
   // The guest's own call, run unchanged by the host kernel, reaches the same object: no number in
   // the path had to be translated on the way. What it would read there may still need translation
   // (serve.h).

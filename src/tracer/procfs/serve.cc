@@ -24,6 +24,12 @@ T fail(int error) {
   return answer;
 }
 
+// What is wrong with a path that has nothing to do with procfs, the kernel says best.
+template <typename A>
+A failed_walk(const ResolvedPath& place) {
+  return place.met_proc ? fail<A>(place.error) : A{};
+}
+
 // The link is one to a PID namespace, of which the host knows nothing.
 bool is_pid_namespace(const ResolvedPath& path) {
   return path.kind == Kind::kNsLink && (path.name == "pid" || path.name == "pid_for_children");
@@ -185,7 +191,7 @@ OpenAnswer Server::open(const Base& base, std::string_view path, int flags, mode
       (flags & O_NOFOLLOW) == 0 && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
   options.resolve = resolve_flags;
   const ResolvedPath place = resolve(base, path, options, view);
-  if (place.kind == Kind::kError) return fail<OpenAnswer>(place.error);
+  if (place.kind == Kind::kError) return failed_walk<OpenAnswer>(place);
   const ActAs guest(base.host_tid);
   if (guest.error() != 0) return fail<OpenAnswer>(guest.error());
   OpenAnswer answer;
@@ -211,7 +217,7 @@ StatxAnswer Server::statx(const Base& base, std::string_view path, int at_flags,
   if (path.empty()) return {};
   const ResolveOptions options = options_for_stat(at_flags);
   const ResolvedPath place = resolve(base, path, options, view);
-  if (place.kind == Kind::kError) return fail<StatxAnswer>(place.error);
+  if (place.kind == Kind::kError) return failed_walk<StatxAnswer>(place);
   const bool own = is_own(place, options.follow_last);
   const bool translated = content_of(place) != Content::kNoNumbers;
   if (place.native && !own && !translated) return {};
@@ -273,7 +279,7 @@ Answer Server::access(const Base& base, std::string_view path, int mode, int at_
                       const ProcView& view) {
   if (path.empty()) return {};
   const ResolvedPath place = resolve(base, path, options_for_stat(at_flags), view);
-  if (place.kind == Kind::kError) return fail<Answer>(place.error);
+  if (place.kind == Kind::kError) return failed_walk<Answer>(place);
   Answer answer;
   answer.action = Action::kAnswer;
   if (place.kind == Kind::kWarren) {
@@ -294,7 +300,7 @@ TextAnswer Server::readlink(const Base& base, std::string_view path, const ProcV
   options.follow_last = false;
   options.empty_path = true;
   const ResolvedPath place = resolve(base, path, options, view);
-  if (place.kind == Kind::kError) return fail<TextAnswer>(place.error);
+  if (place.kind == Kind::kError) return failed_walk<TextAnswer>(place);
   const ActAs guest(base.host_tid);
   if (guest.error() != 0) return fail<TextAnswer>(guest.error());
   TextAnswer answer;
@@ -340,7 +346,7 @@ TextAnswer Server::readlink(const Base& base, std::string_view path, const ProcV
 TextAnswer Server::host_path(const Base& base, std::string_view path, const ResolveOptions& options,
                              const ProcView& view) {
   const ResolvedPath place = resolve(base, path, options, view);
-  if (place.kind == Kind::kError) return fail<TextAnswer>(place.error);
+  if (place.kind == Kind::kError) return failed_walk<TextAnswer>(place);
   if (place.kind == Kind::kWarren)
     return fail<TextAnswer>(view.warren_json().empty() ? ENOENT : EACCES);
   TextAnswer answer;

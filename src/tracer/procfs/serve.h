@@ -70,8 +70,11 @@ class Server {
   // The cheap test of path.h, which also knows the links of learn_link(). False: run the call as it
   // is.
   bool may_reach_proc(std::string_view path, bool tainted) const {
-    return procfs::may_reach_proc(path, tainted) || link_names_.mentioned_in(path);
+    return suspects_all_ || procfs::may_reach_proc(path, tainted) || link_names_.mentioned_in(path);
   }
+  // From now on every path is walked, so that links into procfs are seen whoever made them, by
+  // whatever name. Before there are guests.
+  void suspect_all() { suspects_all_ = true; }
   // symlink(2), symlinkat(2): to be told before the call runs. True if the link leads into procfs.
   bool learn_link(std::string_view target, std::string_view link_path) {
     return link_names_.learn(target, link_path);
@@ -115,6 +118,7 @@ class Server {
   OpenAnswer open_snapshot(const std::string& host_path, const std::string& text,
                            const ProcView& view);
 
+  bool suspects_all_ = false;
   SysctlWrites sysctl_writes_;
   Snapshots snapshots_;
   LinkNames link_names_;

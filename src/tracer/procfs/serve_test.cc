@@ -125,6 +125,20 @@ TEST_F(ServeTest, GuestsOwnLinksAreKnown) {
   EXPECT_TRUE(server_.may_reach_proc("/proc", false));
 }
 
+TEST_F(ServeTest, WhoSuspectsAllFollowsLinksOfOthers) {
+  server_.suspect_all();
+  EXPECT_TRUE(server_.may_reach_proc("/usr/lib/x", false));
+  char name[] = "/tmp/warren-serve-XXXXXX";
+  ASSERT_NE(::mkdtemp(name), nullptr);
+  const std::string of_another = std::string(name) + "/x";
+  ASSERT_EQ(::symlink("/proc/2", of_another.c_str()), 0);
+  EXPECT_EQ(open(of_another + "/stat").action, Action::kAnswer);
+  EXPECT_EQ(open("/usr").action, Action::kContinue);
+  EXPECT_EQ(open(std::string(name) + "/nosuch").action, Action::kContinue);
+  ::unlink(of_another.c_str());
+  ::rmdir(name);
+}
+
 TEST_F(ServeTest, ErrorsOfOpen) {
   const struct {
     const char* path;
