@@ -57,6 +57,9 @@ class GroupHost {
     (void)task;
     return {};
   }
+  // A child may be in another group than its parent from now on. Until then, times of one that has
+  // ended may be told as its parent's; from then on of itself.
+  virtual void tell_times_apart() {}
   // Nice value, -20..19, of a thread. EACCES: only upwards without privilege.
   virtual Result<void> set_nice(Task& task, int nice) {
     (void)task, (void)nice;

@@ -14,12 +14,17 @@
 #define PID (WARREN_AGENT_STATE + 0)
 #define TID (WARREN_AGENT_STATE + 4)
 #define PPID_PLUS_1 (WARREN_AGENT_STATE + 8)
-#define ORDINARY_PATHS (WARREN_AGENT_STATE + 12)
+#define ORDINARY_PATHS (WARREN_AGENT_STATE + 16)
+#define KEY (WARREN_AGENT_STATE + WARREN_AGENT_KEY_OFFSET)
+#define VFORK_KEY (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET)
+#define VFORK_R9 (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET + 8)
+#define VFORK_SCRATCH (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET + 16)
 #define CHILDREN (WARREN_AGENT_STATE + WARREN_AGENT_CHILDREN_OFFSET)
 #define CHILD_MASK (WARREN_AGENT_NR_CHILDREN - 1)
 #define ASK_PATHS (WARREN_AGENT_SHARED + 0)
 #define SERVE_FORKS (WARREN_AGENT_SHARED + 4)
 #define PROBE_PATHS (WARREN_AGENT_SHARED + 8)
+#define TELL_WAITS (WARREN_AGENT_SHARED + 12)
 #define SLOT0 (WARREN_AGENT_SLOTS + WARREN_AGENT_SLOT_SIZE)
 
 // The second part of a stub: a fork that is asked for is made there.
@@ -61,6 +66,7 @@ warren_agent_header:
   .quad 0x0a746e6567617721
   .quad trusted_ip
   .quad asking_ip
+  .quad ppid_ip
   .quad reader_begin
   .quad reader_end
   .quad reader_failed
@@ -139,7 +145,25 @@ interrupted:
   SERVE_NUMBER serve_pid, PID
   SERVE_NUMBER serve_tid, TID
 
+// Where nobody traces, a parent's death is known late; but the host's kernel says at once that there
+// is another parent.
 serve_ppid:
+  cmpl $0, SERVE_FORKS
+  je ppid_that_holds
+  ENTER
+  mov %eax, -8(%rsp)
+  syscall
+ppid_ip:
+  mov PPID_PLUS_1, %r11
+  mov %r11, %rcx
+  shr $32, %rcx
+  cmp %ecx, %eax
+  jne asked_for
+  test %r11d, %r11d
+  jz asked_for
+  lea -1(%r11), %eax
+  LEAVE
+ppid_that_holds:
   mov PPID_PLUS_1, %r11d
   test %r11d, %r11d
   jz ask

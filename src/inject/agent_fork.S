@@ -2,8 +2,9 @@
 //
 // The supervisor hears of a fork before it (begin), and after it from whoever needs an answer: the
 // child (register), the parent (forked; vforked once its memory is its own again), the caller of one
-// that failed (failed). These are private calls: getpid from places of their own (layout.h). What begin answers, the key, is in
-// r9 from then on, in parent and child.
+// that failed (failed). These are private calls: getpid from places of their own (layout.h). What
+// begin answers, the key, is in r9 from then on, in parent and child. It may say that the fork is a
+// quiet one; then nobody tells of it, and the supervisor looks into State when it wants to know.
 //
 // A vfork's child returns to the guest while its parent is suspended on the same stack, a thread
 // begins on another stack; so what follows the call itself must know its slot without either. It
@@ -19,6 +20,7 @@
 #define CLONE_DETACHED 0x400000
 #define CLONE_CHILD_SETTID 0x1000000
 #define CSIGNAL 0xff
+#define SIG_SETMASK 2
 #define NSIG 64
 // Numbers in the kernel's sense, which the supervisor writes instead.
 #define SET_TIDS (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID)
@@ -34,8 +36,11 @@
 #define ARGS_SIZE_VER0 64
 #define ARGS_SIZE 88
 
-#define KEY_NUMBER 0x3fffffff
+#define KEY_NUMBER 0x1fffffff
+#define KEY_QUIET_BIT 29
 #define KEY_VFORK_BIT 30
+// CLONE_CHILD_SETTID, while it hides in the upper half.
+#define PACKED_CHILD_SETTID_BIT 56
 
 // The frame, below the red zone.
 #define F_RETURN 0
@@ -48,7 +53,9 @@
 #define F_R10 48
 #define F_R8 56
 #define F_R9 64
-#define FORK_FRAME 200
+#define F_FLAGS 72
+#define F_MASK 80
+#define FORK_FRAME 216
 
 // What clone3's child needs of its parent's registers lies in one aligned piece of its own stack:
 // below its stack pointer, but inside its red zone.
@@ -111,6 +118,8 @@ serve_vfork:
 go_fork:
   mov F_NR(%rsp), %eax
 go:
+  bt $KEY_QUIET_BIT, %r9
+  jc begin_quiet
   mov F_INDEX(%rsp), %r11d
   imul $WARREN_AGENT_CLONE_STUB_SIZE, %r11d, %r11d
   lea clone_stubs(%r11), %r11
@@ -183,14 +192,6 @@ clone_parent:
 forked_ip:
   cmp $-EINTR, %rax
   je 1b
-  test %rax, %rax
-  js return_with_r9
-  // Both numbers in one word, for waits: other threads may look.
-  mov %eax, %ecx
-  and $CHILD_MASK, %ecx
-  shl $32, %r9
-  or %rax, %r9
-  mov %r9, CHILDREN(, %rcx, 8)
 return_with_r9:
   mov F_R9(%rsp), %r9
 return_framed:
@@ -200,6 +201,121 @@ return_arguments:
 leave_fork:
   lea FORK_FRAME(%rsp), %rsp
   jmp *%rcx
+
+  // Signals wait until both have noted what there is to note: a handler might wait for the child, or
+  // make a call that nobody could say whose it is. Uses rax, rcx, rdx, rsi, rdi, r10, r11.
+  .macro SET_SIGNAL_MASK
+  mov $SIG_SETMASK, %edi
+  mov $8, %r10d
+  mov $SYS_rt_sigprocmask, %eax
+  syscall
+  .endm
+
+begin_quiet:
+  bt $KEY_VFORK_BIT, %r9
+  jc begin_quiet_vfork
+  mov %eax, F_NR(%rsp)
+  mov %rdi, F_FLAGS(%rsp)
+  mov $all_signals, %esi
+  lea F_MASK(%rsp), %rdx
+  SET_SIGNAL_MASK
+  mov F_FLAGS(%rsp), %rdi
+  mov F_RSI(%rsp), %rsi
+  mov F_RDX(%rsp), %rdx
+  mov F_R10(%rsp), %r10
+  mov F_NR(%rsp), %eax
+  jmp quiet_fork
+
+quiet_failed:
+  mov %rax, F_ERROR(%rsp)
+  lea F_MASK(%rsp), %rsi
+  xor %edx, %edx
+  SET_SIGNAL_MASK
+  mov F_ERROR(%rsp), %rax
+  jmp clone_failed
+
+quiet_parent:
+  mov %r9d, %ecx
+  and $KEY_NUMBER, %ecx
+  mov %ecx, %r9d
+  // Both numbers in one word: the supervisor and other threads may look at any time.
+  shl $32, %rax
+  or %r9, %rax
+  and $CHILD_MASK, %ecx
+  mov %rax, CHILDREN(, %rcx, 8)
+  mov %r9, F_ERROR(%rsp)
+  jmp end_quiet
+
+// Its State is all zeroes so far.
+quiet_child:
+  mov %r9, KEY
+  mov %r9d, %ecx
+  and $KEY_NUMBER, %ecx
+  mov %ecx, PID
+  mov %ecx, TID
+  movq $0, F_ERROR(%rsp)
+  cmpl $SYS_clone, F_NR(%rsp)
+  jne end_quiet
+  bt $PACKED_CHILD_SETTID_BIT, %rdi
+  jnc end_quiet
+  // A bad address is the guest's own affair, as in the kernel: this call writes a word there, or not.
+  // None at all is allowed here.
+  mov %r10, %rdi
+  test %rdi, %rdi
+  jz end_quiet
+  xor %esi, %esi
+  xor %edx, %edx
+  mov $SYS_getcpu, %eax
+  syscall
+  test %rax, %rax
+  jnz end_quiet
+  mov TID, %eax
+  mov %eax, (%rdi)
+end_quiet:
+  lea F_MASK(%rsp), %rsi
+  xor %edx, %edx
+  SET_SIGNAL_MASK
+  mov F_ERROR(%rsp), %rax
+  jmp return_with_r9
+
+  .balign 8
+all_signals:
+  .quad -1
+
+// The frame is only good until the child returns, and registers are the guest's: what parent and
+// child need is in State, which they share.
+begin_quiet_vfork:
+  mov F_R9(%rsp), %r11
+  mov %r11, VFORK_R9
+  mov %r9, VFORK_KEY
+  mov F_INDEX(%rsp), %r11d
+  imul $WARREN_AGENT_QUIET_STUB_SIZE, %r11d, %r11d
+  lea quiet_stubs(%r11), %r11
+  jmp *%r11
+
+// rcx and r11d as behind a private call in a stub.
+quiet_vforked:
+  test %rax, %rax
+  js quiet_vfork_failed
+  jz 1f
+  // The child has memory of its own, or has ended: State is the parent's alone again.
+  mov %r11, VFORK_SCRATCH
+  mov %r9d, %r11d
+  and $CHILD_MASK, %r11d
+  mov %eax, CHILDREN + 4(, %r11, 8)
+  mov %r9d, %eax
+  and $KEY_NUMBER, %eax
+  mov %eax, CHILDREN(, %r11, 8)
+  movq $0, VFORK_KEY
+  mov VFORK_SCRATCH, %r11
+  mov VFORK_R9, %rax
+  jmp vforked_parent
+1:
+  mov VFORK_R9, %rax
+  jmp clone_child
+quiet_vfork_failed:
+  movq $0, VFORK_KEY
+  jmp clone_failed
 
 // A parent that was suspended. rax: its r9.
 vforked_parent:
@@ -364,4 +480,27 @@ clone_stubs:
   CLONE_STUB
   .endr
   .org clone_stubs + WARREN_AGENT_NR_SLOTS * WARREN_AGENT_CLONE_STUB_SIZE
+// Both come back to the frame on a stack of their own.
+quiet_fork:
+  syscall
+  test %rax, %rax
+  js quiet_failed
+  jz quiet_child
+  jmp quiet_parent
+
+  .macro QUIET_STUB
+  .org quiet_stubs + number * WARREN_AGENT_QUIET_STUB_SIZE
+  syscall
+  mov SLOT0 + number * WARREN_AGENT_SLOT_SIZE + 8, %rcx
+  mov SLOT0 + number * WARREN_AGENT_SLOT_SIZE + 24, %r11d
+  jmp quiet_vforked
+  .endm
+
+quiet_stubs:
+  .set number, 0
+  .rept WARREN_AGENT_NR_SLOTS
+  QUIET_STUB
+  .set number, number + 1
+  .endr
+  .org quiet_stubs + WARREN_AGENT_NR_SLOTS * WARREN_AGENT_QUIET_STUB_SIZE
 clone_stubs_end:

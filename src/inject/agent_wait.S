@@ -1,7 +1,8 @@
 // wait4(2) of guests that nobody traces. Part of agent.S.
 //
 // The call itself is made with the host's numbers, so that nobody else has to wait in the guest's
-// place; the supervisor translates the target before it and the result after it.
+// place. State knows those of the children that this process made itself; for others the supervisor
+// translates the target before it and the result after it.
 
 #define WNOHANG 0x1
 #define WUNTRACED 0x2
@@ -17,9 +18,14 @@
 #define W_R10 16
 #define W_R8 24
 #define W_TARGET 32
-#define W_RUSAGE 40
+#define W_RSI 40
+#define W_STATUS 48
+#define W_RUSAGE 56
 #define SIZEOF_RUSAGE 144
 #define WAIT_FRAME (W_RUSAGE + SIZEOF_RUSAGE + 128)
+
+// How a child that only stops or goes on says so, in the low bits of its status.
+#define NOT_ENDED 0x7f
 
 serve_wait4:
   cmpl $0, SERVE_FORKS
@@ -29,6 +35,7 @@ serve_wait4:
   lea -WAIT_FRAME(%rsp), %rsp
   mov %rcx, W_RETURN(%rsp)
   mov %rdi, W_RDI(%rsp)
+  mov %rsi, W_RSI(%rsp)
   mov %r10, W_R10(%rsp)
   mov %r8, W_R8(%rsp)
   movslq %edi, %rdi
@@ -60,6 +67,11 @@ wait_target_ip:
   neg %rdi
 targeted:
   mov %rdi, W_TARGET(%rsp)
+  test %rsi, %rsi
+  jnz 1f
+  lea W_STATUS(%rsp), %rsi
+1:
+  // Who waits may be asked for it by the time that the child ends.
   test %r10, %r10
   jnz wait
   lea W_RUSAGE(%rsp), %r10
@@ -69,6 +81,23 @@ wait:
 wait_ip:
   test %rax, %rax
   jle return_wait
+  cmpl $0, TELL_WAITS
+  jne tell
+  xor %ecx, %ecx
+1:
+  mov CHILDREN(, %rcx, 8), %r11
+  mov %r11, %rdi
+  shr $32, %rdi
+  cmp %eax, %edi
+  jne 2f
+  // Neither empty nor of one that was waited for: such numbers are negative.
+  test %r11d, %r11d
+  jg found
+2:
+  inc %ecx
+  cmp $WARREN_AGENT_NR_CHILDREN, %ecx
+  jb 1b
+tell:
   mov %rax, %rdi
 1:
   mov $SYS_getpid, %eax
@@ -81,6 +110,22 @@ waited_ip:
   // A child that the guest does not see.
   mov W_TARGET(%rsp), %rdi
   jmp wait
+
+found:
+  mov (%rsi), %edi
+  and $NOT_ENDED, %edi
+  cmp $NOT_ENDED, %edi
+  je 1f
+  mov %r11, %rax
+  mov $WARREN_CHILD_REAPED, %edi
+  or %r11, %rdi
+  lock cmpxchg %rdi, CHILDREN(, %rcx, 8)
+1:
+  mov %r11d, %eax
+  // Whoever asked for one child by a number gets that.
+  test %r8, %r8
+  cmovg %r8, %rax
+  jmp return_wait
 
 // Its number may become another's.
 forget_child:
@@ -97,6 +142,7 @@ no_target:
 return_wait:
   mov W_RETURN(%rsp), %rcx
   mov W_RDI(%rsp), %rdi
+  mov W_RSI(%rsp), %rsi
   mov W_R10(%rsp), %r10
   mov W_R8(%rsp), %r8
   lea WAIT_FRAME(%rsp), %rsp

@@ -86,6 +86,7 @@ Image::~Image() { munmap(shared_, kPage); }
 
 void Image::ask_paths() { store(&shared_->ask_paths, true); }
 void Image::serve_forks(bool on) { store(&shared_->serve_forks, on); }
+void Image::tell_waits() { store(&shared_->tell_waits, true); }
 void Image::probe_paths(bool on) { store(&shared_->probe_paths, on); }
 
 bool Image::asks_paths() const {

@@ -9,18 +9,22 @@
 #pragma once
 
 #define WARREN_AGENT_BASE 0x50f0000
-#define WARREN_AGENT_SHARED 0x50f5000  // one page of the agent's file: the whole container's
-#define WARREN_AGENT_STATE 0x50f6000   // one private page, zero again in every child
-#define WARREN_AGENT_SLOTS 0x50f7000   // one private page
-#define WARREN_AGENT_END 0x50f8000
+#define WARREN_AGENT_SHARED 0x50f6000  // one page of the agent's file: the whole container's
+#define WARREN_AGENT_STATE 0x50f7000   // one private page, zero again in every child
+#define WARREN_AGENT_SLOTS 0x50f8000   // one private page
+#define WARREN_AGENT_END 0x50f9000
 #define WARREN_AGENT_SLOT_SIZE 32
 #define WARREN_AGENT_NR_SLOTS 127
 #define WARREN_AGENT_STUB_SIZE 40
 #define WARREN_AGENT_CLONE_STUB_SIZE 96
+#define WARREN_AGENT_QUIET_STUB_SIZE 24
 
 // Where State keeps the children that the process forked itself, and how many it has room for.
 #define WARREN_AGENT_CHILDREN_OFFSET 64
 #define WARREN_AGENT_NR_CHILDREN 64
+#define WARREN_CHILD_REAPED 0x80000000
+#define WARREN_AGENT_KEY_OFFSET 24
+#define WARREN_AGENT_VFORK_OFFSET 32
 
 // Marks a call that the tracer lets a guest make again (TraceMark); the agent's last boot call too.
 #define WARREN_TRACE_MARK 0x77726e22
@@ -47,25 +51,38 @@ struct Shared {
   // that a signal interrupted before the supervisor took them.
   std::uint32_t serve_forks;
   std::uint32_t probe_paths;  // not zero: nobody would catch the fault of a path's being read
+  std::uint32_t tell_waits;   // not zero: whoever has waited for a child says so at once
 };
 
 // What the supervisor lets the agent know about its process; zero: ask. The kernel makes it zero in
 // every child (MADV_WIPEONFORK), so that nothing that was true of the parent alone is inherited.
 struct State {
   // A child of this process, at the place of its number modulo kNrChildren, so that a wait for it
-  // need not ask for the host's number.
+  // need ask nobody. Of one that came by a quiet fork, the supervisor learns from here.
   struct Child {
-    std::int32_t number;
+    std::uint32_t number;  // and kReaped, once this process has waited for its end
     std::int32_t host;
   };
+  static constexpr std::uint32_t kReaped = WARREN_CHILD_REAPED;
 
   std::int32_t pid;
   std::int32_t tid;              // known only while the process has one thread
   std::int32_t ppid_plus_1;      // 0 is a parent's number, too
+  std::int32_t host_ppid;        // the host's number of that parent, if guests are not traced
   std::uint32_t ordinary_paths;  // not zero: a path that does not name /proc cannot lead there
-  std::uint32_t unused[12];
+  std::uint32_t unused;
+  std::uint64_t key;  // of the quiet fork that made this process; the agent's own
+  // Of a vfork whose child has this memory, the agent's own: the key (0: none), what was in r9, and
+  // room for one register.
+  std::uint64_t vfork_key;
+  std::uint64_t vfork_r9;
+  std::uint64_t vfork_scratch;
+  std::uint64_t unused_too;
   Child children[WARREN_AGENT_NR_CHILDREN];  // the agent's own
 };
+static_assert(offsetof(State, ppid_plus_1) % 8 == 0);  // both numbers are read at once
+static_assert(offsetof(State, key) == WARREN_AGENT_KEY_OFFSET);
+static_assert(offsetof(State, vfork_key) == WARREN_AGENT_VFORK_OFFSET);
 static_assert(offsetof(State, children) == WARREN_AGENT_CHILDREN_OFFSET);
 
 // A patched site. The site jumps through `entry`.
@@ -110,10 +127,15 @@ enum Service : std::uint32_t {
 //
 // A fork begins with one of the first three. An error is the guest's result, but for ENOSYS: then
 // the fork is asked for, from a place of `fork_asking_ip`. Otherwise the answer is a key: in the
-// low 30 bits the child's number as the parent gets it; bit 30 if the parent is suspended while its
-// child has its memory (vfork); bit 31 zero; in bits 32 to 62 what the supervisor likes. The key is
-// r9 of the clone(2), fork(2) or vfork(2) that follows, and of parent and child after it.
-// CLONE_PARENT_SETTID and CLONE_CHILD_SETTID are not left to the kernel.
+// low 29 bits the child's number as the parent gets it; bit 29 if the fork is a quiet one; bit 30
+// if the parent is suspended while its child has its memory (vfork); bit 31 zero; in bits 32 to 62
+// what the supervisor likes. The key is r9 of the clone(2), fork(2) or vfork(2) that follows, and
+// of parent and child after it. CLONE_PARENT_SETTID and CLONE_CHILD_SETTID are not left to the
+// kernel.
+//
+// Of a quiet fork nobody tells but by what State says: the child has its key there, the parent the
+// child. Only for a child that has memory of its own and its parent's stack; and for vfork, in a
+// process of one thread, whose agent notes the key before it.
 enum class PrivateCall {
   kNone,
   kBegin,      // the arguments are clone(2)'s, for clone3(2), too; r9 is the guest's
@@ -142,6 +164,8 @@ struct Header {
   // leaves to the supervisor.
   std::uint64_t trusted_ip;
   std::uint64_t asking_ip;
+  // That of the agent's own getppid(2).
+  std::uint64_t ppid_ip;
   // The code that reads guests' paths, and where to go on when it hits bad memory.
   std::uint64_t reader_begin;
   std::uint64_t reader_end;

@@ -30,6 +30,7 @@ inline void map_agent_here(const Image& image) {
   void* const data = mmap(reinterpret_cast<void*>(kState), kEnd - kState, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   must(data == reinterpret_cast<void*>(kState));
+  must(madvise(data, kPage, MADV_WIPEONFORK) == 0);
 }
 
 // Makes the slot that of a site of that call, which is left at `return_address`.

@@ -31,11 +31,12 @@ int level_of(const GroupImpl* group) { return group->identity->array()->level; }
 
 }  // namespace
 
-GroupImpl* choose_reaper(const Core& core, const GroupImpl* father, const GroupImpl* child) {
+GroupImpl* choose_reaper(const Core& core, const GroupImpl* father, const GroupImpl* child,
+                         GroupImpl* grandfather) {
   // prctl(2), PR_SET_CHILD_SUBREAPER: the nearest living ancestor that asked for orphans; the
   // search ends where the namespace level changes, as Linux's does.
   const int level = level_of(father);
-  for (GroupImpl* above = father->father.load(std::memory_order_relaxed);
+  for (GroupImpl* above = grandfather;
        core.subreapers > 0 && above != nullptr && level_of(above) == level;
        above = above->father.load(std::memory_order_relaxed)) {
     if (above->subreaper.load(std::memory_order_relaxed) && above->alive() &&
@@ -74,7 +75,8 @@ void end_process(Core& core, GroupImpl* group, ExitResult& result) WARREN_REQUIR
     result.dying.emplace_back(ns);
   }
   while (GroupImpl* child = group->child_list.front()) {
-    core.set_father(child, kernel::choose_reaper(core, group, child));
+    core.set_father(child, kernel::choose_reaper(core, group, child,
+                                                 group->father.load(std::memory_order_relaxed)));
     result.reparented.emplace_back(child);
   }
 }

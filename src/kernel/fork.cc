@@ -28,6 +28,9 @@ struct ForkReservation::State {
   // the child is published. References; null for a thread.
   PidImpl* pgrp = nullptr;
   PidImpl* session = nullptr;
+  // The parent's parent, for an orphan whose parent is reaped before it is published. A reference;
+  // may be null.
+  GroupImpl* grandfather = nullptr;
   bool clone_parent = false;
   int exit_signal = 0;
 
@@ -39,6 +42,8 @@ struct ForkReservation::State {
       pin->acquire();
       ++pin->pins;
     }
+    grandfather = creator->father.load(std::memory_order_relaxed);
+    if (grandfather != nullptr) grandfather->acquire();
   }
   // Lets go of the numbers that nothing else uses; the references remain until drop().
   void unpin_groups(Core& from) WARREN_REQUIRES(from.tasklist) {
@@ -52,6 +57,7 @@ struct ForkReservation::State {
   void drop() {
     if (pgrp != nullptr) pgrp->release();
     if (session != nullptr) session->release();
+    if (grandfather != nullptr) grandfather->release();
     if (task != nullptr) task->release();
     if (group != nullptr) group->release();
     if (pid != nullptr) pid->release();
@@ -220,7 +226,9 @@ Ref<Task> Kernel::publish_fork(ForkReservation&& reservation, Nr level0) {
       group->end_signal.store(state->exit_signal, std::memory_order_relaxed);
       publish_group(*core_, group, task, state->pid);
       if (father != nullptr && !father->alive()) {
-        father = kernel::choose_reaper(*core_, father, group);
+        father = kernel::choose_reaper(
+            *core_, father, group,
+            gone ? state->grandfather : father->father.load(std::memory_order_relaxed));
       }
       core_->set_father(group, father);
     }

@@ -8,6 +8,7 @@
 
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
+#include "tracer/tracer.h"
 #include "tracer/waited.h"
 
 namespace warren {
@@ -36,6 +37,7 @@ ForkRequest fork_request(std::uint64_t flags) {
 long wait_target(SyscallContext& call) {
   const int pid = call.int_arg(0);
   if (pid == INT_MIN) return -ENOSYS;
+  call.runtime().tracer().take_in_news();
   const pid_t host = host_of_wait_target(call.runtime(), call.task(), pid);
   if (host == 0) return -ECHILD;
   return host < 0 ? -host : host;
@@ -43,11 +45,9 @@ long wait_target(SyscallContext& call) {
 
 long waited(SyscallContext& call) {
   const auto host = static_cast<pid_t>(call.arg(0));
+  call.runtime().agent_forks().settle(call.task().group());
   const auto time = read_usage(call.memory(), call.arg(3));
   Nr nr = note_waited(call.runtime(), call.task(), host, time ? &*time : nullptr);
-  if (nr == 0 && !call.runtime().task_of(host)) {
-    nr = call.runtime().agent_forks().waited_for_lost(call.task().group());
-  }
   // Whoever asked for one child by a number gets that, which may not be the one that it knows.
   const auto asked = static_cast<Nr>(call.arg(4));
   return nr != 0 && asked > 0 ? asked : nr;

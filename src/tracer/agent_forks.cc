@@ -1,15 +1,20 @@
 #include "tracer/agent_forks.h"
 
+#include <linux/kcmp.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <utility>
 
+#include "tracer/agent_state.h"
+#include "tracer/proc_stat.h"
 #include "tracer/process_flags.h"
 #include "tracer/runtime.h"
 #include "tracer/tracer.h"
@@ -19,6 +24,7 @@ namespace warren {
 namespace {
 
 constexpr std::uint64_t kVforkBit = std::uint64_t{1} << 30;
+constexpr std::uint64_t kQuietBit = std::uint64_t{1} << 29;
 
 // What an agent may ask of the host's kernel; all else needs a stop.
 constexpr std::uint64_t kServed =
@@ -36,6 +42,25 @@ bool served(const Task& parent, const ForkRequest& request) {
   if ((request.flags & CLONE_VM) && !(request.flags & CLONE_VFORK)) return false;
   // A child in another namespace may be an init.
   return parent.pid_ns_for_children() == parent.ns();
+}
+
+// Whether nobody need tell of the child: what has to be done to it before it runs, or to its
+// parent, is what the agent does itself.
+bool can_be_quiet(const Task& parent, const ForkRequest& request) {
+  const ThreadGroup& process = parent.group();
+  // Those are traced, and so are their children.
+  if (has_flag(process, ProcessFlag::kTraced) || has_flag(process, ProcessFlag::kSharesMemory) ||
+      has_flag(process, ProcessFlag::kNoAgent)) {
+    return false;
+  }
+  // Its State is needed, or another's.
+  if (has_flag(process, ProcessFlag::kMemoryShared) || counter(process, kVforksShift) != 0) {
+    return false;
+  }
+  if ((request.flags & (CLONE_VM | CLONE_THREAD)) == 0) return request.stack == 0;
+  constexpr std::uint64_t kWords =
+      CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_SETTLS;
+  return (request.flags & (CLONE_THREAD | kWords)) == 0 && process.nr_threads() == 1;
 }
 
 }  // namespace
@@ -62,14 +87,21 @@ long AgentForks::begin(SyscallContext& call, ForkRequest request) {
   ForkArgs args;
   args.thread = (request.flags & CLONE_THREAD) != 0;
   args.exit_signal = request.exit_signal;
-  // Those whose end is not known yet have numbers and charges, and a fork may be refused for them.
-  tracer.take_in_deaths();
+  // So that at most one is in flight for each of its threads.
+  settle(parent.group());
   runtime_.procfs().sysctl_writes().apply();
   auto reservation = runtime_.kernel().reserve_fork(parent, args);
-  if (!reservation) return -reservation.error_code();
-  auto membership = runtime_.groups().begin_fork(parent);
-  if (!membership) return -membership.error_code();
+  auto membership = reservation ? runtime_.groups().begin_fork(parent) : Errno{EAGAIN};
+  if (!reservation || !membership) {
+    // Those whose end is not known yet have numbers and charges.
+    tracer.take_in_news();
+    if (!reservation) reservation = runtime_.kernel().reserve_fork(parent, args);
+    if (!reservation) return -reservation.error_code();
+    membership = runtime_.groups().begin_fork(parent);
+    if (!membership) return -membership.error_code();
+  }
 
+  const bool may_be_quiet = can_be_quiet(parent, request);
   if (request.flags & CLONE_THREAD) {
     runtime_.agents().more_threads(parent);
     if (!has_flag(parent.group(), ProcessFlag::kHadThreads)) {
@@ -90,50 +122,168 @@ long AgentForks::begin(SyscallContext& call, ForkRequest request) {
   fork.number = number;
   fork.sixth = call.arg(5);
   fork.vforks = vforks;
-  const std::lock_guard lock(mutex_);
-  const std::uint32_t id = new_id();
-  in_flight_.emplace(id, std::move(fork));
-  nr_.store(in_flight_.size(), std::memory_order_relaxed);
-  return static_cast<long>(static_cast<std::uint64_t>(id) << 32 | (vforks ? kVforkBit : 0) |
+  std::uint64_t how = vforks ? kVforkBit : 0;
+  std::uint32_t id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    id = new_id();
+    fork.order = next_order_++;
+    if (may_be_quiet && place_is_free(parent.group(), number)) {
+      fork.quiet = true;
+      how |= kQuietBit;
+      quiet_.emplace(&parent.group(), id);
+      nr_quiet_.store(quiet_.size(), std::memory_order_relaxed);
+    }
+    in_flight_.emplace(id, std::move(fork));
+    nr_.store(in_flight_.size(), std::memory_order_relaxed);
+  }
+  if ((how & kQuietBit) != 0) tracer.expect_news();
+  return static_cast<long>(static_cast<std::uint64_t>(id) << 32 | how |
                            static_cast<std::uint64_t>(number));
 }
 
-void AgentForks::erase(Table::iterator it) {
-  if (it->second.orphan) --orphans_;
+bool AgentForks::place_is_free(const ThreadGroup& parent, Nr number) const {
+  const auto [begin, end] = quiet_.equal_range(&parent);
+  return std::none_of(begin, end, [&](const auto& entry) {
+    return agent_state::place_of(in_flight_.at(entry.second).number) ==
+           agent_state::place_of(number);
+  });
+}
+
+std::vector<AgentForks::Quiet> AgentForks::quiet_forks(const ThreadGroup* parent,
+                                                       InFlight::Child child) const {
+  std::vector<Quiet> found;
+  const auto [begin, end] =
+      parent ? quiet_.equal_range(parent) : std::pair(quiet_.begin(), quiet_.end());
+  for (auto it = begin; it != end; ++it) {
+    const InFlight& fork = in_flight_.at(it->second);
+    if (fork.child == child && !fork.orphan)
+      found.push_back({it->second, fork.number, fork.parent});
+  }
+  return found;
+}
+
+// By parent: each one's memory is read once.
+void AgentForks::look_up(const std::vector<Quiet>& quiet) {
+  const ThreadGroup* process = nullptr;
+  std::optional<agent_state::Children> children;
+  for (const Quiet& fork : quiet) {
+    if (std::exchange(process, &fork.parent->group()) != &fork.parent->group()) {
+      children = agent_state::children_of(fork.parent->level0());
+    }
+    if (!children) continue;
+    const inject::State::Child& child = (*children)[agent_state::place_of(fork.number)];
+    if ((child.number & ~inject::State::kReaped) != static_cast<std::uint32_t>(fork.number)) {
+      continue;  // it is on the way to its clone, or not yet out of it
+    }
+    if ((child.number & inject::State::kReaped) != 0) {
+      publish(fork.id, child.host, true);
+    } else if (const pid_t parent = Tracer::parent_or_process_of(child.host);
+               parent == fork.parent->group().level0()) {
+      if (!publish(fork.id, child.host).value_or(true)) kill(child.host, SIGKILL);
+    } else if (parent == 0) {
+      // Its parent is about to hear of that from its wait; or nobody waits, SIGCHLD being ignored.
+      child_gone(fork.parent->group(), fork.number, child.host);
+      publish(fork.id, child.host, true);
+    }
+    // Else its parent has died, and it is looked for as an orphan; or the guest makes things up.
+  }
+}
+
+std::size_t AgentForks::settle_where(const ThreadGroup* parent) {
+  if (any_gone_.load(std::memory_order_relaxed)) forget_gone(parent);
+  if (nr_quiet_.load(std::memory_order_relaxed) == 0) return 0;
+  std::vector<Quiet> quiet;
+  {
+    const std::lock_guard lock(mutex_);
+    quiet = quiet_forks(parent, InFlight::Child::kReserved);
+  }
+  look_up(quiet);
+  std::unique_lock lock(mutex_);
+  published_.wait(lock, [&] { return quiet_forks(parent, InFlight::Child::kPublishing).empty(); });
+  return quiet_forks(parent, InFlight::Child::kReserved).size();
+}
+
+// The first thing that a child does is to note its key.
+bool AgentForks::look_among_children(const Quiet& fork) {
+  bool newborn = false;
+  for (const pid_t child :
+       read_proc_children(fork.parent->group().level0(), fork.parent->level0())) {
+    if (runtime_.task_of(child)) continue;
+    const agent_state::Keys keys = agent_state::keys_of(child);
+    if (keys.fork >> 32 == fork.id || keys.vfork >> 32 == fork.id) {
+      if (!publish(fork.id, child).value_or(true)) kill(child, SIGKILL);
+      return true;
+    }
+    if (keys.fork == 0 && keys.vfork == 0) newborn = true;
+  }
+  return !newborn;
+}
+
+bool AgentForks::settle_all_that_run() {
+  if (settle_where(nullptr) == 0) return true;
+  std::vector<Quiet> quiet;
+  {
+    const std::lock_guard lock(mutex_);
+    quiet = quiet_forks(nullptr, InFlight::Child::kReserved);
+  }
+  bool all = true;
+  for (const Quiet& fork : quiet) all = look_among_children(fork) && all;
+  return all;
+}
+
+std::size_t AgentForks::settle(const ThreadGroup& parent) { return settle_where(&parent); }
+std::size_t AgentForks::settle() { return settle_where(nullptr); }
+
+AgentForks::InFlight AgentForks::extract(Table::iterator it) {
+  InFlight& fork = it->second;
+  if (fork.orphan) --orphans_;
+  if (fork.orphan && !fork.looked_for) --new_orphans_;
+  if (fork.quiet) {
+    const auto [begin, end] = quiet_.equal_range(&fork.parent->group());
+    quiet_.erase(
+        std::find_if(begin, end, [&](const auto& entry) { return entry.second == it->first; }));
+    nr_quiet_.store(quiet_.size(), std::memory_order_relaxed);
+  }
+  InFlight extracted = std::move(fork);
   in_flight_.erase(it);
   nr_.store(in_flight_.size(), std::memory_order_relaxed);
+  return extracted;
 }
 
 std::optional<AgentForks::InFlight> AgentForks::take(std::uint32_t id) {
   const std::lock_guard lock(mutex_);
   const auto it = in_flight_.find(id);
   if (it == in_flight_.end()) return {};
-  std::optional<InFlight> taken(std::move(it->second));
-  erase(it);
-  return taken;
+  return extract(it);
 }
 
-bool AgentForks::publish(std::uint32_t id, pid_t host) {
+std::optional<bool> AgentForks::publish(std::uint32_t id, pid_t host, bool reaped) {
   std::optional<ForkReservation> reservation;
   ForkMembership membership;
   ForkRequest request;
   Ref<Task> parent;
+  bool quiet = false;
   {
     const std::lock_guard lock(mutex_);
     const auto it = in_flight_.find(id);
-    if (it == in_flight_.end() || it->second.child != InFlight::Child::kReserved) return false;
+    if (it == in_flight_.end() || it->second.child != InFlight::Child::kReserved) return {};
     InFlight& fork = it->second;
     fork.child = InFlight::Child::kPublishing;
+    quiet = fork.quiet;
     reservation = std::move(fork.reservation);
     membership = std::move(fork.membership);
     request = fork.request;
     parent = fork.parent;
   }
+  Tracer& tracer = runtime_.tracer();
   bool runs = reservation->ns().alive();
   Ref<Task> child;
+  const Ref<Task> old = runtime_.task_of(host);
+  // The host has given the number of one that was reaped to another by now.
+  if (reaped && old && old->alive()) runs = false;
   if (runs) {
-    Tracer& tracer = runtime_.tracer();
-    if (const Ref<Task> old = runtime_.task_of(host)) tracer.reap(old->group());
+    if (old) tracer.reap(old->group());
     child = runtime_.kernel().publish_fork(std::move(*reservation), host);
     if (!(request.flags & CLONE_THREAD)) {
       child->group().set_data(
@@ -143,14 +293,30 @@ bool AgentForks::publish(std::uint32_t id, pid_t host) {
     if (group_host.any_confined()) group_host.inherit_cpus(*parent, *child);
     runtime_.groups().publish_fork(std::move(membership), *child);
     runtime_.stats().forks.fetch_add(1, std::memory_order_relaxed);
-    if (request.flags & CLONE_CHILD_SETTID) {
+    if (!quiet && (request.flags & CLONE_CHILD_SETTID)) {
       (void)RemoteMemory(host).write(RemotePtr<Nr>(request.child_tid), child->vnr());
     }
-    // Whoever ended the namespace meanwhile may not have seen it.
-    runs = tracer.leave_untraced(child) && child->ns()->alive();
+    if (quiet) {
+      // Whoever waits for that may be whom the rest needs: the tracer.
+      const std::lock_guard lock(mutex_);
+      if (const auto it = in_flight_.find(id); it != in_flight_.end()) {
+        it->second.child = InFlight::Child::kVisible;
+      }
+      published_.notify_all();
+    }
+    if (reaped) {
+      tracer.ended_unseen(child->group());
+    } else {
+      // Whoever ended the namespace meanwhile may not have seen it.
+      runs = tracer.leave_untraced(child) && child->ns()->alive();
+    }
   }
   std::optional<Caller> caller;
+  std::optional<InFlight> over;
   long number = -ENOMEM;
+  // Given back before anybody is told.
+  reservation.reset();
+  membership = {};
   {
     const std::lock_guard lock(mutex_);
     const auto it = in_flight_.find(id);
@@ -160,12 +326,17 @@ bool AgentForks::publish(std::uint32_t id, pid_t host) {
       if (child) number = fork.number;
       if (fork.vforks && child) fork.vforked = Ref<ThreadGroup>(child->group());
       caller = fork.caller;
-      if (caller || fork.orphan) erase(it);
+      // A vfork goes on until the parent has its memory back.
+      if (caller || fork.orphan || (fork.quiet && (!fork.vforks || !child))) {
+        over = extract(it);
+      }
     }
   }
+  if (over && over->quiet) end_vfork(*over);
+  if (quiet) published_.notify_all();
   if (caller) answer(*caller, number);
   // Who waits for a child of vfork counts as still from now on.
-  if (runtime_.tracer().freezing()) runtime_.tracer().look_if_still(parent);
+  if (tracer.freezing()) tracer.look_if_still(parent);
   return runs;
 }
 
@@ -178,28 +349,134 @@ std::optional<std::uint64_t> AgentForks::registered(pid_t tid, std::uint64_t key
     if (it != in_flight_.end()) sixth = it->second.sixth;
   }
   if (runtime_.task_of(tid)) return sixth;  // adopt() was first
-  if (!publish(id, tid)) return {};
+  if (!publish(id, tid).value_or(false)) return {};
   return sixth;
 }
 
-bool AgentForks::adopt(pid_t tid) {
-  if (nr_.load(std::memory_order_relaxed) == 0) return false;
+std::uint32_t AgentForks::id_by_parent(pid_t tid) const {
   const pid_t parent = Tracer::parent_or_process_of(tid);
+  std::uint32_t id = 0;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [at, fork] : in_flight_) {
+    if (fork.child != InFlight::Child::kReserved || fork.parent->group().level0() != parent) {
+      continue;
+    }
+    if (fork.host == tid) return at;
+    if (fork.host == 0) id = at;
+  }
+  return id;
+}
+
+void AgentForks::wait_until_published(std::uint32_t id) {
+  std::unique_lock lock(mutex_);
+  published_.wait(lock, [&] {
+    const auto it = in_flight_.find(id);
+    return it == in_flight_.end() || !it->second.quiet ||
+           it->second.child != InFlight::Child::kPublishing;
+  });
+}
+
+Ref<Task> AgentForks::adopt(pid_t tid, Claim claim) {
+  if (nr_.load(std::memory_order_relaxed) == 0) return runtime_.task_of(tid);
+  const agent_state::Keys keys = agent_state::keys_of(tid);
+  std::uint32_t id = 0;
+  {
+    // Of a thread it is the key that made the process, and that of the process's own vfork.
+    const std::lock_guard lock(mutex_);
+    for (const std::uint64_t key : {keys.vfork, keys.fork}) {
+      const auto it = in_flight_.find(static_cast<std::uint32_t>(key >> 32));
+      if (it == in_flight_.end() || !it->second.quiet) continue;
+      if (id == 0 && it->second.child != InFlight::Child::kKnown) id = it->first;
+    }
+  }
+  if (id == 0 && claim == Claim::kAny && !runtime_.task_of(tid)) id = id_by_parent(tid);
+  if (id == 0) return runtime_.task_of(tid);
+  const std::optional<bool> runs = publish(id, tid);
+  if (runs && !*runs) {
+    kill(tid, SIGKILL);
+    return nullptr;
+  }
+  if (!runs) wait_until_published(id);  // another thread is at it
+  return runtime_.task_of(tid);
+}
+
+bool AgentForks::adopt_dead(pid_t host) {
   std::uint32_t id = 0;
   {
     const std::lock_guard lock(mutex_);
+    std::uint64_t first = ~std::uint64_t{0};
     for (const auto& [at, fork] : in_flight_) {
-      if (fork.child != InFlight::Child::kReserved || fork.parent->group().level0() != parent) {
-        continue;
-      }
-      if (fork.host == tid) {
-        id = at;
-        break;
-      }
-      if (fork.host == 0) id = at;
+      if (!fork.quiet || !fork.looked_for || fork.child != InFlight::Child::kReserved) continue;
+      if (fork.order >= first) continue;
+      first = fork.order;
+      id = at;
     }
   }
-  return id != 0 && publish(id, tid);
+  return id != 0 && publish(id, host, kill(host, 0) != 0 && errno == ESRCH).has_value();
+}
+
+bool AgentForks::adopt_vforked(const ThreadGroup& parent, pid_t host) {
+  std::uint32_t id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Quiet& fork : quiet_forks(&parent, InFlight::Child::kReserved)) {
+      if (in_flight_.at(fork.id).vforks) id = fork.id;
+    }
+  }
+  return id != 0 && publish(id, host, kill(host, 0) != 0 && errno == ESRCH).has_value();
+}
+
+void AgentForks::look_after_vforks(const Task& caller) {
+  if (nr_quiet_.load(std::memory_order_relaxed) == 0) return;
+  // A parent that calls has its memory back, and says in it what became of the child.
+  if (counter(caller.group(), kVforksShift) != 0) settle(caller.group());
+  std::optional<InFlight> over;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = in_flight_.begin(); it != in_flight_.end() && !over; ++it) {
+      const InFlight& fork = it->second;
+      if (!fork.quiet || !fork.vforks || fork.child != InFlight::Child::kKnown) continue;
+      const bool of_child = fork.vforked == &caller.group() &&
+                            syscall(SYS_kcmp, caller.group().level0(),
+                                    fork.parent->group().level0(), KCMP_VM, 0, 0) != 0;
+      if (of_child || fork.parent == &caller) over = extract(it);
+    }
+  }
+  if (over) end_vfork(*over);
+}
+
+void AgentForks::child_gone(const ThreadGroup& child) {
+  const Ref<ThreadGroup> parent = child.parent();
+  if (!parent || parent->state() != GroupState::kAlive ||
+      !has_flag(*parent, ProcessFlag::kAgentMapped)) {
+    return;
+  }
+  const Nr number = child.nr_in(*parent->ns());
+  if (number != 0) child_gone(*parent, number, child.level0());
+}
+
+// Not at once: the parent may just be looking up the number of the child that it has waited for.
+void AgentForks::child_gone(ThreadGroup& parent, Nr number, pid_t host) {
+  {
+    const std::lock_guard lock(mutex_);
+    gone_.push_back({Ref<ThreadGroup>(parent), number, host});
+    any_gone_ = true;
+  }
+  runtime_.tracer().expect_news();
+}
+
+// The host may give its number to another child of that parent.
+void AgentForks::forget_gone(const ThreadGroup* parent) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(gone_, [&](const Gone& gone) {
+    if (parent && gone.parent != parent) return false;
+    // Else the place has been taken since, or is about to be.
+    if (gone.parent->state() == GroupState::kAlive && place_is_free(*gone.parent, gone.number)) {
+      agent_state::forget_child(gone.parent->level0(), gone.number, gone.host);
+    }
+    return true;
+  });
+  any_gone_ = !gone_.empty();
 }
 
 void AgentForks::end_vfork(const InFlight& fork) {
@@ -215,7 +492,7 @@ std::optional<long> AgentForks::forked(std::uint64_t key, pid_t host, const Call
     InFlight& fork = it->second;
     if (fork.child == InFlight::Child::kKnown) {
       const Nr number = fork.number;
-      erase(it);
+      extract(it);
       return number;
     }
     fork.host = host;
@@ -225,8 +502,7 @@ std::optional<long> AgentForks::forked(std::uint64_t key, pid_t host, const Call
       fork.caller = caller;
       return {};
     }
-    lost = std::move(fork);
-    erase(it);
+    lost = extract(it);
     any_lost_ = true;
     lost_.push_back({Ref<ThreadGroup>(lost->parent->group()), lost->number});
   }
@@ -251,8 +527,7 @@ void AgentForks::stranger_died(std::uint64_t key) {
     const std::lock_guard lock(mutex_);
     const auto it = in_flight_.find(static_cast<std::uint32_t>(key >> 32));
     if (it == in_flight_.end() || it->second.child != InFlight::Child::kReserved) return;
-    lost = std::move(it->second);
-    erase(it);
+    lost = extract(it);
     any_lost_ = true;
     lost_.push_back({Ref<ThreadGroup>(lost->parent->group()), lost->number});
   }
@@ -263,38 +538,64 @@ Nr AgentForks::waited_for_lost(const ThreadGroup& parent) {
   const std::lock_guard lock(mutex_);
   const auto it = std::find_if(lost_.begin(), lost_.end(),
                                [&](const Lost& lost) { return lost.parent == &parent; });
-  if (it == lost_.end()) return 0;
-  const Nr number = it->number;
-  lost_.erase(it);
+  if (it != lost_.end()) {
+    const Nr number = it->number;
+    lost_.erase(it);
+    return number;
+  }
+  constexpr auto kMoment = std::chrono::seconds(1);
+  const auto now = std::chrono::steady_clock::now();
+  while (!dropped_.empty() && now - dropped_.front().when > kMoment) dropped_.pop_front();
+  const auto gone = std::find_if(dropped_.begin(), dropped_.end(),
+                                 [&](const Dropped& each) { return each.ns == parent.ns(); });
+  if (gone == dropped_.end()) return 0;
+  const Nr number = gone->number;
+  dropped_.erase(gone);
   return number;
 }
 
 void AgentForks::task_ended(const Task& task) {
   if (nr_.load(std::memory_order_relaxed) == 0 && !any_lost_.load(std::memory_order_relaxed))
     return;
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  bool orphaned = false;
+  std::optional<InFlight> over;
   if (!lost_.empty() && task.is_leader()) {
     std::erase_if(lost_, [&](const Lost& lost) { return lost.parent == &task.group(); });
   }
   for (auto it = in_flight_.begin(); it != in_flight_.end();) {
     const auto at = it++;
     InFlight& fork = at->second;
+    if (fork.quiet && fork.vforked == &task.group() && task.is_leader()) {
+      over = extract(at);
+      continue;
+    }
     if (fork.parent != &task || fork.orphan) continue;
     fork.caller.reset();
     if (fork.child == InFlight::Child::kKnown) {
-      erase(at);
+      extract(at);
     } else {
       fork.orphan = true;
+      fork.orphaned = std::chrono::steady_clock::now();
+      orphaned = true;
       ++orphans_;
+      ++new_orphans_;
     }
   }
+  lock.unlock();
+  if (over) end_vfork(*over);
+  if (orphaned) runtime_.tracer().post([] {});  // it looks for them
 }
 
 bool AgentForks::waits_for_child(const Task& task) const {
   if (nr_.load(std::memory_order_relaxed) == 0) return false;
   const std::lock_guard lock(mutex_);
   return std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& entry) {
-    return entry.second.vforked && entry.second.parent == &task;
+    const InFlight& fork = entry.second;
+    // The end of a quiet one is known late, if at all; whoever waits is in an uninterruptible
+    // sleep.
+    return fork.vforked && fork.parent == &task &&
+           (!fork.quiet || read_proc_stat(task.level0()).state == 'D');
   });
 }
 
@@ -306,23 +607,40 @@ bool AgentForks::forking(const Task& task) const {
   });
 }
 
+void AgentForks::looked_for_orphans(std::chrono::steady_clock::time_point before) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, fork] : in_flight_) {
+    if (!fork.orphan || fork.looked_for || fork.orphaned >= before) continue;
+    fork.looked_for = true;
+    --new_orphans_;
+  }
+}
+
 void AgentForks::drop_orphans() {
   std::vector<InFlight> dropped;
+  const auto now = std::chrono::steady_clock::now();
   const std::lock_guard lock(mutex_);
   for (auto it = in_flight_.begin(); it != in_flight_.end();) {
     const auto at = it++;
-    if (!at->second.orphan || at->second.child == InFlight::Child::kPublishing) continue;
-    dropped.push_back(std::move(at->second));
-    erase(at);
+    const InFlight& fork = at->second;
+    if (!fork.looked_for || fork.child != InFlight::Child::kReserved) continue;
+    if (fork.quiet)
+      dropped_.push_back({Ref<PidNamespace>(fork.reservation.ns()), fork.number, now});
+    dropped.push_back(extract(at));
   }
+  any_lost_ = any_lost_ || !dropped.empty();
 }
 
 void AgentForks::drop_all() {
   Table all;
   const std::lock_guard lock(mutex_);
   all.swap(in_flight_);
+  quiet_.clear();
+  nr_quiet_ = 0;
   lost_.clear();
+  dropped_.clear();
   orphans_ = 0;
+  new_orphans_ = 0;
   nr_ = 0;
 }
 

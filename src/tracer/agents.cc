@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "tracer/agent_state.h"
 #include "tracer/process_flags.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
@@ -119,6 +120,13 @@ void Agents::tell(pid_t tid, std::size_t offset, std::uint32_t value) {
 void Agents::inform(SyscallContext& call, Service service) {
   Task& task = call.task();
   ThreadGroup& process = task.group();
+  pid_t host_parent = 0;
+  if (service == inject::kServeParentPid && runtime_.untraced()) {
+    // In this order: a parent that dies meanwhile leaves an old number of the host's, and the agent
+    // asks again.
+    host_parent = Tracer::parent_or_process_of(process.level0());
+    runtime_.tracer().take_in_news();
+  }
   const std::lock_guard lock(mutex_);
   if (!has_flag(process, ProcessFlag::kAgentMapped)) set_flag(process, ProcessFlag::kAgentMapped);
   if (memory_is_shared(process)) return;
@@ -132,8 +140,10 @@ void Agents::inform(SyscallContext& call, Service service) {
       }
       break;
     case inject::kServeParentPid:
-      tell(call.tid(), offsetof(inject::State, ppid_plus_1),
-           static_cast<std::uint32_t>(process.parent_nr_in(*task.ns()) + 1));
+      (void)RemoteMemory(call.tid())
+          .write(RemotePtr<std::array<std::int32_t, 2>>(inject::kState +
+                                                        offsetof(inject::State, ppid_plus_1)),
+                 {process.parent_nr_in(*task.ns()) + 1, host_parent});
       break;
     default:
       if (!has_flag(process, ProcessFlag::kProcTainted)) {
@@ -246,9 +256,17 @@ bool Agents::met_patch(pid_t tid, std::uint64_t address) const {
   return false;
 }
 
+void Agents::withdraw_answers(Task& task) {
+  using Answers = std::array<char, offsetof(inject::State, key)>;
+  (void)RemoteMemory(task.level0()).write(RemotePtr<Answers>(inject::kState), Answers{});
+}
+
+// But not what a parent needs that waits for its child of vfork.
 void Agents::withdraw_all(Task& task) {
-  const inject::State nothing{};
-  (void)RemoteMemory(task.level0()).write(RemotePtr<inject::State>(inject::kState), nothing);
+  withdraw_answers(task);
+  constexpr std::uint64_t kAt = inject::kState + offsetof(inject::State, children);
+  using Children = agent_state::Children;
+  (void)RemoteMemory(task.level0()).write(RemotePtr<Children>(kAt), Children{});
 }
 
 void Agents::taint(Task& task) {
@@ -275,7 +293,7 @@ void Agents::share_memory(Task& task, bool for_vfork) {
   } else {
     set_flag(process, ProcessFlag::kMemoryShared);
   }
-  if (has_flag(process, ProcessFlag::kAgentMapped)) withdraw_all(task);
+  if (has_flag(process, ProcessFlag::kAgentMapped)) withdraw_answers(task);
 }
 
 void Agents::vfork_ended(ThreadGroup& parent, ThreadGroup* child) {
@@ -309,12 +327,19 @@ void Agents::exec(Task& task) {
   if (!image_) return;
   ThreadGroup& process = task.group();
   const std::lock_guard lock(mutex_);
-  if (has_flag(process, ProcessFlag::kAgentMapped)) withdraw_all(task);
+  // A child of vfork has its parent's memory until then.
+  if (has_flag(process, ProcessFlag::kAgentMapped) && !memory_is_shared(process)) {
+    withdraw_all(task);
+  }
   change_flags(process, [](std::uintptr_t bits) {
     return bits &
            ~(static_cast<std::uintptr_t>(ProcessFlag::kAgentMapped) |
              static_cast<std::uintptr_t>(ProcessFlag::kAgentRefused) | kCounterMask << kTrapsShift);
   });
+}
+
+void Agents::tell_waits() {
+  if (image_) image_->tell_waits();
 }
 
 void Agents::ask_paths() {
@@ -324,7 +349,8 @@ void Agents::ask_paths() {
 void* Agents::inherited_flags(const ThreadGroup& parent, bool shares_memory) {
   auto bits = reinterpret_cast<std::uintptr_t>(parent.data());
   bits &= ~(kCounterMask << kVforksShift | static_cast<std::uintptr_t>(ProcessFlag::kLeaderEnded) |
-            static_cast<std::uintptr_t>(ProcessFlag::kHadThreads));
+            static_cast<std::uintptr_t>(ProcessFlag::kHadThreads) |
+            static_cast<std::uintptr_t>(ProcessFlag::kOrphaned));
   const auto shared = static_cast<std::uintptr_t>(ProcessFlag::kMemoryShared);
   return reinterpret_cast<void*>(shares_memory ? bits | shared : bits & ~shared);
 }

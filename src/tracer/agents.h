@@ -53,6 +53,8 @@ class Agents {
   void numbers_changed(ThreadGroup& process);  // it moved, and stands still
   // It execs, unless the call fails.
   void exec(Task& task);
+  // Whoever waits for a child of its own says so from now on.
+  void tell_waits();
   // A symbolic link into /proc was made: texts of paths say nothing any more.
   void ask_paths();
 
@@ -71,7 +73,9 @@ class Agents {
   void patch(SyscallContext& call, Service service);
   // The word of inject::State at `offset`. (mutex_)
   void tell(pid_t tid, std::size_t offset, std::uint32_t value);
-  void withdraw_all(Task& task);
+  // What State says in answer to calls; and of children as well. (mutex_)
+  static void withdraw_answers(Task& task);
+  static void withdraw_all(Task& task);
   void write_jump(pid_t tid, std::uint64_t site, const inject::SiteBytes& jump, bool alone);
 
   Runtime& runtime_;

@@ -241,6 +241,7 @@ std::uint64_t Container::shown_inode(const Ref<PidNamespace>& ns) {
 }
 
 control::ContainerInfo Container::info() {
+  tracer_.take_in_news();
   const Snapshot all = runtime_.kernel().snapshot();
   control::ContainerInfo info;
   info.name = runtime_.name();
@@ -278,6 +279,7 @@ control::ContainerInfo Container::info() {
 }
 
 std::optional<std::uint64_t> Container::namespace_of(pid_t host_pid) {
+  tracer_.take_in_news();
   const Ref<Task> task = runtime_.task_of(host_pid);
   if (!task) return std::nullopt;
   return shown_inode(task->ns());
@@ -342,6 +344,7 @@ Result<control::GroupReply> Container::group(const control::Peer& peer,
 
 Result<void> Container::kill(const control::Peer&, const control::KillRequest& request) {
   if (request.signal < 0 || request.signal > 64) return Errno{EINVAL};
+  tracer_.take_in_news();
   return on_tracer([&]() -> Result<void> {
     const Ref<PidNamespace> ns = namespace_by_inode(request.ns_inode);
     if (!ns) return Errno{ESRCH};

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -13,36 +14,59 @@
 namespace warren {
 
 namespace {
-// Milliseconds that a death may stay untold which nobody asks for (drain()).
+// Milliseconds that something may stay untold which nobody asks for (drain()), at first and at
+// last.
 constexpr int kPatience = 2;
+constexpr int kMostPatience = 16;
 }  // namespace
 
-Result<void> DeathWatch::start(Observer observer, StrangerObserver stranger_observer) {
+Result<void> DeathWatch::start(Observer observer, StrangerObserver stranger_observer,
+                               Looker looker) {
   observer_ = std::move(observer);
   stranger_observer_ = std::move(stranger_observer);
+  looker_ = std::move(looker);
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.ok()) return Errno{errno};
-  stop_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!stop_.ok()) return Errno{errno};
+  wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_.ok()) return Errno{errno};
   epoll_event event{.events = EPOLLIN, .data = {.u64 = 0}};
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), &event) != 0) return Errno{errno};
-  thread_ = std::thread([this] {
-    pollfd news{epoll_.get(), POLLIN, 0};
-    pollfd stop{stop_.get(), POLLIN, 0};
-    do {
-      poll(&news, 1, -1);
-      // Most deaths are told by the parent's wait in a moment, and this one is then not needed.
-      poll(&stop, 1, kPatience);
-    } while (tell());
-  });
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) return Errno{errno};
+  thread_ = std::thread([this] { run(); });
   return {};
+}
+
+void DeathWatch::run() {
+  pollfd happened{epoll_.get(), POLLIN, 0};
+  pollfd woken{wake_.get(), POLLIN, 0};
+  int patience = kPatience;
+  while (!stopping_) {
+    poll(&happened, 1, -1);
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t taken = read(wake_.get(), &count, sizeof count);
+    // Most deaths are told by the parent's wait in a moment, and this one is then not needed. Who
+    // expects news has woken this thread by now, and does not again.
+    if (!stopping_) poll(&woken, 1, patience);
+    const bool more = expects_news_.exchange(false) && looker_() != 0;
+    patience = more ? std::min(2 * patience, kMostPatience) : kPatience;
+    if (more) expect_news();
+    tell();
+  }
+}
+
+void DeathWatch::wake() {
+  const std::uint64_t one = 1;
+  // Cannot fail: the counter is far from full.
+  [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
+}
+
+void DeathWatch::expect_news() {
+  if (!expects_news_.exchange(true)) wake();
 }
 
 void DeathWatch::stop() {
   if (!thread_.joinable()) return;
-  const std::uint64_t one = 1;
-  // Cannot fail: the counter is far from full.
-  [[maybe_unused]] const ssize_t written = write(stop_.get(), &one, sizeof one);
+  stopping_ = true;
+  wake();
   thread_.join();
 }
 
@@ -99,17 +123,13 @@ void DeathWatch::drain() {
   if (epoll_.ok()) tell();
 }
 
-bool DeathWatch::tell() {
+void DeathWatch::tell() {
   const std::lock_guard telling(telling_);
   std::array<epoll_event, 64> events;
   const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
-  bool going_on = true;
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
-    if (event.data.u64 == 0) {
-      going_on = false;
-      continue;
-    }
+    if (event.data.u64 == 0) continue;  // only to wake the watch's own thread
     Ref<ThreadGroup> process;
     pid_t host = 0;
     std::uint64_t key = 0;
@@ -134,7 +154,6 @@ bool DeathWatch::tell() {
       stranger_observer_(host, key);
     }
   }
-  return going_on;
 }
 
 }  // namespace warren

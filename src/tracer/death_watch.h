@@ -1,8 +1,11 @@
-// Deaths of processes that are not traced: seen by their pidfds, in one epoll set.
+// Deaths of processes that are not traced: seen by their pidfds, in one epoll set. Its thread also
+// looks for what nobody tells, a moment after somebody has said that there may be some.
 #pragma once
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -28,8 +31,10 @@ class DeathWatch {
   DeathWatch() = default;
   ~DeathWatch() { stop(); }
 
+  // Looks for what nobody tells; says how many things are still to come. By the watch's own thread.
+  using Looker = std::function<std::size_t()>;
   // Errors: as epoll_create1(2), eventfd(2).
-  Result<void> start(Observer observer, StrangerObserver stranger_observer);
+  Result<void> start(Observer observer, StrangerObserver stranger_observer, Looker looker);
   void stop();
 
   // Watches the process; nothing if it is watched already. ESRCH: it is gone. EMFILE, ENOMEM.
@@ -39,6 +44,9 @@ class DeathWatch {
   // It has become known, and is watched as this process from now on. False: it was not watched.
   bool adopt_stranger(pid_t host, ThreadGroup& process);
   void forget(ThreadGroup& process);
+  // The looker is asked before long, and as often as something is still to come. Costs a look at a
+  // word as a rule, else one system call.
+  void expect_news();
   // Returns when all has been told that happened until now. Not from an observer.
   void drain();
 
@@ -50,16 +58,19 @@ class DeathWatch {
     std::uint64_t key;
   };
   Result<void> add(pid_t host, Ref<ThreadGroup> process, std::uint64_t key);
-  // False: stop() was called.
-  bool tell();
+  void run();
+  void wake();
+  void tell();
 
   Observer observer_;
   StrangerObserver stranger_observer_;
-  UniqueFd epoll_, stop_;
+  Looker looker_;
+  UniqueFd epoll_, wake_;
+  std::atomic<bool> expects_news_{false}, stopping_{false};
   std::thread thread_;
   std::mutex telling_;  // held while events are taken and told; before everything else
   std::mutex mutex_;
-  std::uint64_t next_id_ = 1;                           // guarded by mutex_; 0: stop_
+  std::uint64_t next_id_ = 1;                           // guarded by mutex_; 0: wake_
   std::unordered_map<std::uint64_t, Watched> watched_;  // guarded by mutex_
   std::unordered_map<pid_t, std::uint64_t> ids_;        // guarded by mutex_
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -39,6 +40,11 @@ class DeathWatchTest : public testing::Test {
         },
         [this](pid_t host, std::uint64_t key) {
           note({host, false, key});
+        },
+        [this] {
+          const std::size_t left = untold_.exchange(untold_ > 0 ? untold_ - 1 : 0);
+          note({.host = 0, .gone = false, .key = left});
+          return left;
         }));
   }
 
@@ -89,8 +95,28 @@ class DeathWatchTest : public testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Event> events_;
+  std::atomic<std::size_t> untold_{0};  // how often there is something left to look for
   DeathWatch watch_;
 };
+
+TEST_F(DeathWatchTest, LooksForNewsUntilNoneIsLeft) {
+  untold_ = 3;
+  watch_.expect_news();
+  EXPECT_TRUE(come([](const Event& event) { return event.host == 0 && event.key == 0; }));
+  EXPECT_EQ(count(), 4U);
+  watch_.expect_news();
+  EXPECT_TRUE(come([this](const Event&) { return events_.size() == 5; }));
+}
+
+TEST_F(DeathWatchTest, LooksForNothingThatNobodyExpects) {
+  const pid_t pid = child();
+  ASSERT_TRUE(watch_.watch(know(pid)));
+  kill(pid, SIGKILL);
+  EXPECT_TRUE(come([&](const Event& event) { return event.host == pid; }));
+  waitpid(pid, nullptr, 0);
+  EXPECT_TRUE(come([&](const Event& event) { return event.gone; }));
+  EXPECT_EQ(count(), 2U);
+}
 
 TEST_F(DeathWatchTest, TellsOfTheEndByItself) {
   const pid_t pid = child();

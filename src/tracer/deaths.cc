@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "tracer/process_flags.h"
 #include "tracer/ptrace.h"
 #include "tracer/tracer.h"
 
@@ -62,6 +63,7 @@ void Tracer::end_task(const Ref<Task>& task, int status) {
   // The zombie of an orphan that the host has handed to the supervisor ends a second time.
   if (group->state() == GroupState::kZombie) reap_if_gone(*group);
   for (const Ref<ThreadGroup>& child : result.reparented) {
+    if (!has_flag(*child, ProcessFlag::kOrphaned)) set_flag(*child, ProcessFlag::kOrphaned);
     runtime_.agents().parent_changed(*child);
     if (child->state() == GroupState::kZombie) reap_if_gone(*child);
   }
@@ -115,7 +117,7 @@ void Tracer::reap(ThreadGroup& group) {
   const std::lock_guard lock(deaths_mutex_);
   if (group.state() != GroupState::kZombie) return;
   const Ref<Task> leader = group.leader();
-  waited_times_.erase(&group);
+  waited_times_.forget(group);
   runtime_.kernel().reap(group);
   release_groups(*leader);
 }
@@ -124,7 +126,7 @@ void Tracer::reap(ThreadGroup& group) {
 void Tracer::note_times(pid_t tid) {
   const Tracee* const tracee = find(tid);
   if (!tracee || !tracee->task || !tracee->task->alive()) return;
-  runtime_.group_host().ended(*tracee->task, TracerGroupHost::read_cpu_time(tid, *tracee->task));
+  count_time(*tracee->task, TracerGroupHost::read_cpu_time(tid, *tracee->task));
 }
 
 // What a fork, or a program from outside, was charged is given back: one lock at the death, one at

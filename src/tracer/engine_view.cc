@@ -9,6 +9,11 @@
 
 namespace warren {
 
+EngineView::EngineView(Runtime& runtime, Task& task)
+    : runtime_(runtime), task_(task), ns_(task.ns()) {
+  runtime_.tracer().take_in_news();
+}
+
 int EngineView::to_host(int vnr) const {
   const Ref<Task> task = runtime_.kernel().find_task(*ns_, vnr);
   return task && !thread_is_ending(*task) ? task->level0() : 0;

@@ -10,7 +10,8 @@ namespace warren {
 // Lives as long as one call of the guest is served. Thread-safe, like the engine.
 class EngineView final : public procfs::ProcView {
  public:
-  EngineView(Runtime& runtime, Task& task) : runtime_(runtime), task_(task), ns_(task.ns()) {}
+  // Of all that has happened until now.
+  EngineView(Runtime& runtime, Task& task);
 
   int to_host(int vnr) const override;
   int to_guest(int host) const override;

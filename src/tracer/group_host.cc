@@ -195,8 +195,16 @@ CpuTime TracerGroupHost::cpu_time(Task& task) {
     const std::lock_guard lock(ended_mutex_);
     if (const auto it = ended_.find(&task); it != ended_.end()) return it->second;
   }
-  return read_cpu_time(task.level0(), task);
+  CpuTime time = read_cpu_time(task.level0(), task);
+  if (task.is_leader()) {
+    const CpuTime children = runtime_.tracer().waited_times().own(task.group());
+    time.user += children.user;
+    time.system += children.system;
+  }
+  return time;
 }
+
+void TracerGroupHost::tell_times_apart() { runtime_.agents().tell_waits(); }
 
 void TracerGroupHost::ended(const Task& task, const CpuTime& time) {
   const std::lock_guard lock(ended_mutex_);

@@ -36,6 +36,7 @@ class TracerGroupHost final : public GroupHost {
   CpuSet cpus() override { return cpus_; }
   Result<void> set_cpus(Task& task, const CpuSet& cpus) override;
   CpuTime cpu_time(Task& task) override;
+  void tell_times_apart() override;
   Result<void> set_nice(Task& task, int nice) override;
   MemoryUse memory(ThreadGroup& process) override;
   MemoryUse memory_share(ThreadGroup& process) override;

@@ -145,6 +145,7 @@ bool Tracer::rests(const Task& task) {
     let_go(*tracee, *std::exchange(tracee->held, std::nullopt));
     return false;
   }
+  runtime_.agent_forks().settle_all_that_run();
   if (tracee && tracee->held &&
       (runtime_.agent_forks().forking(task) || in_midst_of_agent(tracee->tid))) {
     // On the way from asking to having the child, or from having waited to telling whom for: to the

@@ -17,6 +17,7 @@
 
 #include "arch/x86_64/interruptible_syscall.h"
 #include "inject/image.h"
+#include "inject/served_calls.h"
 #include "tracer/agent_calls.h"
 #include "tracer/process_flags.h"
 #include "tracer/seccomp_filter.h"
@@ -45,6 +46,22 @@ arch::Registers as_registers(const seccomp_data& data) {
   registers.set_ip(data.instruction_pointer);
   for (int i = 0; i < 6; ++i) registers.set_arg(i, data.args[i]);
   return registers;
+}
+
+// Whether a call is about nothing but its caller. Paths may be about others; whoever finds that one
+// is (EngineView) looks what is new by itself.
+bool is_about_caller_alone(int nr) {
+  switch (nr) {
+    case SYS_exit:
+    case SYS_mmap:
+    case SYS_rt_sigaction:
+    case SYS_set_tid_address:
+      return true;
+    default: {
+      const inject::Service service = inject::service_of(nr);
+      return service != inject::kServeNone && service != inject::kServeParentPid;
+    }
+  }
 }
 
 }  // namespace
@@ -128,7 +145,7 @@ bool Notifier::handle(void* notification, void* response) {
       take_in_child(tid, request, &answer);
       return receiving;
     }
-    if (runtime_.agent_forks().adopt(tid)) task = runtime_.task_of(tid);
+    task = runtime_.agent_forks().adopt(tid, AgentForks::Claim::kAny);
     // A child that went round the agent, or is not wanted any more.
     if (!task) kill(tid, SIGKILL);
   }
@@ -144,6 +161,10 @@ bool Notifier::handle(void* notification, void* response) {
       return receiving;
     }
   }
+  if (counter(task->group(), kVforksShift) != 0 ||
+      has_flag(task->group(), ProcessFlag::kMemoryShared)) {
+    runtime_.agent_forks().look_after_vforks(*task);
+  }
   SyscallContext context(runtime_, *task, tid, as_registers(request.data));
   context.set_notified();
   context.set_delay_observer([&] {
@@ -152,6 +173,12 @@ bool Notifier::handle(void* notification, void* response) {
   const SyscallEntry* const entry =
       runtime_.untraced() ? find_untraced_syscall(request.data.nr, context.guest().args())
                           : find_syscall(request.data.nr, Way::kNotify);
+  if (request.data.nr == SYS_execve || request.data.nr == SYS_execveat) {
+    // While there is a memory yet that tells of its children.
+    runtime_.agent_forks().settle(task->group());
+  } else if (!is_about_caller_alone(request.data.nr)) {
+    runtime_.tracer().take_in_news();
+  }
   bool answered = false;
   if (said != inject::PrivateCall::kNone && !has_flag(task->group(), ProcessFlag::kAgentRefused)) {
     if (serve_agent_call(said, context, {listener_.get(), request.id})) return receiving;

@@ -39,6 +39,8 @@ enum class ProcessFlag : std::uintptr_t {
   kTraced = 2048,
   // A thread of several, untraced, has called execve(2); how that ended is not known yet.
   kExecPending = 4096,
+  // Its parent has died, and on the host it is another's child than here.
+  kOrphaned = 8192,
 };
 
 // Numbers beside the flags.

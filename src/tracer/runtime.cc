@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "tracer/tracer.h"
+
 namespace warren {
 
 Runtime::Runtime(std::unique_ptr<Kernel> kernel, std::string name)
@@ -50,6 +52,8 @@ void Runtime::stop_groups() {
 
 GroupCaller Runtime::group_caller(pid_t host, uid_t uid, gid_t gid) const {
   GroupCaller caller{.uid = uid, .gid = gid};
+  // Whatever it asks for is to be of all tasks that there are now.
+  tracer_->take_in_news();
   caller.task = task_of(host);
   if (caller.task) caller.ns = caller.task->ns();
   return caller;
@@ -74,8 +78,15 @@ Nr Runtime::to_guest(const PidNamespace& viewer, pid_t host) const {
 void Runtime::remember_reaped(const ThreadGroup& process) {
   const pid_t host = process.level0();
   const std::lock_guard lock(reaped_mutex_);
-  reaped_[static_cast<std::size_t>(host) % kReapedSlots] = {host, process.exit_signal(),
-                                                            process.pid()};
+  reaped_[static_cast<std::size_t>(host) % kReapedSlots] = {
+      host, process.exit_signal(), process.pid(), std::chrono::steady_clock::now()};
+}
+
+bool Runtime::reaped_lately(pid_t host) const {
+  constexpr auto kLately = std::chrono::seconds(1);
+  const std::lock_guard lock(reaped_mutex_);
+  const Reaped& slot = reaped_[static_cast<std::size_t>(host) % kReapedSlots];
+  return slot.host == host && std::chrono::steady_clock::now() - slot.when < kLately;
 }
 
 bool Runtime::tells_of_child(const siginfo_t& info) const {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <memory>
@@ -82,6 +83,8 @@ class Runtime {
   // Remembers the numbers of a process that was just reaped, since a signal that tells of its death
   // may yet have to be delivered.
   void remember_reaped(const ThreadGroup& process);
+  // Whether that was so recently that the host cannot have given the number to another since.
+  bool reaped_lately(pid_t host) const;
   // Whether a signal, with host numbers, is the one that a child's end, stop or continuation
   // raises. A child may have been cloned with another than SIGCHLD, which may mean other things as
   // well.
@@ -97,6 +100,7 @@ class Runtime {
     pid_t host = 0;
     int exit_signal = 0;
     Ref<Pid> pid;
+    std::chrono::steady_clock::time_point when;
   };
 
   // Ends in the reverse order.

@@ -142,6 +142,8 @@ void emit_untraced(Assembler& out, inject::Service service) {
     case inject::kServeFork:
     case inject::kServeVfork:
       return emit_place(out, header.clone_begin, header.clone_end, 0);
+    case inject::kServeParentPid:
+      return emit_place(out, header.ppid_ip, header.ppid_ip + 1, 0);
     case inject::kServeWait4:
       return emit_place(out, header.wait_ip, header.wait_ip + 1, 0);
     default:

@@ -261,6 +261,13 @@ TEST_F(SeccompFilter, UntracedTheAgentWaits) {
   EXPECT_NE(answer(untraced_, call_of(SYS_waitid, ip)), SECCOMP_RET_ALLOW);
 }
 
+TEST_F(SeccompFilter, UntracedTheAgentAsksForTheHostsParent) {
+  const std::uint64_t ip = inject::agent_header().ppid_ip;
+  EXPECT_EQ(answer(untraced_, call_of(SYS_getppid, ip)), SECCOMP_RET_ALLOW);
+  EXPECT_NE(answer(untraced_, call_of(SYS_getpid, ip)), SECCOMP_RET_ALLOW);
+  EXPECT_NE(answer(with_, call_of(SYS_getppid, ip)), SECCOMP_RET_ALLOW);
+}
+
 // Whether the call says that the tracer lets it be made again.
 bool marked(const seccomp_data& call) {
   const TraceMark mark = trace_mark(call.nr);
@@ -285,7 +292,8 @@ std::uint32_t untraced_answer(const seccomp_data& call, std::uint32_t traced) {
 TEST_F(SeccompFilter, UntracedOnlyThoseCallsFromOnlyThosePlaces) {
   const inject::Header& header = inject::agent_header();
   std::vector<std::uint64_t> places = places_of_the_agent();
-  for (const std::uint64_t ip : {header.clone_begin, header.clone_end, header.wait_ip}) {
+  for (const std::uint64_t ip :
+       {header.clone_begin, header.clone_end, header.wait_ip, header.ppid_ip}) {
     for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0},
                                        std::uint64_t{1} << 32, std::uint64_t{1} << 63}) {
       places.push_back(ip + offset);
@@ -298,6 +306,7 @@ TEST_F(SeccompFilter, UntracedOnlyThoseCallsFromOnlyThosePlaces) {
     for (int nr = 0; nr < kCalls; ++nr) {
       if (forks && (nr == SYS_clone || nr == SYS_fork || nr == SYS_vfork)) continue;
       if (ip == header.wait_ip && nr == SYS_wait4) continue;
+      if (ip == header.ppid_ip && nr == SYS_getppid) continue;
       for (const seccomp_data& call : with_arguments(call_of(nr, ip))) {
         const auto traced = answer(with_, call);
         ASSERT_TRUE(traced);

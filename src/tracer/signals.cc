@@ -173,7 +173,11 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
   bool outside = info.si_code == SI_KERNEL && from_terminal(signal);
   if (runtime_.tells_of_child(info)) {
     bool known = false;
-    const Nr nr = runtime_.to_guest_or_reaped(*ns, info.si_pid, &known);
+    Nr nr = runtime_.to_guest_or_reaped(*ns, info.si_pid, &known);
+    if (!known) {
+      find_lost_child(tracee.task->group(), info.si_pid);
+      nr = runtime_.to_guest_or_reaped(*ns, info.si_pid, &known);
+    }
     if (known) {
       const Nr before = runtime_.moved_children().nr_for(tracee.task->group(), info.si_pid);
       info.si_pid = before != 0 ? before : nr;

@@ -54,6 +54,7 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
     return;
   }
   SyscallContext context(runtime_, *tracee.task, tracee.tid, regs);
+  take_in_news();
   entry->handler(context);
   using Outcome = SyscallContext::Outcome;
   switch (context.outcome()) {

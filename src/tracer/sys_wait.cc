@@ -37,19 +37,21 @@ std::optional<CpuTime> read_usage(const RemoteMemory& memory, std::uint64_t addr
 }
 
 Nr note_waited(Runtime& runtime, Task& task, pid_t host, const CpuTime* time) {
-  // Of one that has only stopped the kernel tells what it used until now.
-  if (time && kill(host, 0) != 0 && errno == ESRCH) {
-    runtime.tracer().note_waited_time(task.group(), *time);
-  }
   const Nr known = runtime.moved_children().nr_for(task.group(), host);
-  const Ref<ThreadGroup> child = runtime.kernel().find_group(runtime.kernel().root(), host);
+  Ref<ThreadGroup> child = runtime.kernel().find_group(runtime.kernel().root(), host);
+  if (!child) {
+    runtime.tracer().find_lost_child(task.group(), host);
+    child = runtime.kernel().find_group(runtime.kernel().root(), host);
+  }
   if (child) {
     const Nr nr = child->nr_in(*task.ns());
-    runtime.tracer().waited_for(*child, time);
+    runtime.tracer().waited_for(*child, task.group(), time);
     return known != 0 ? known : nr;
   }
   // Its death was heard of earlier, the zombie was found gone already, and reaped.
-  return known != 0 ? known : runtime.to_guest_or_reaped(*task.ns(), host);
+  if (known != 0) return known;
+  const Nr nr = runtime.to_guest_or_reaped(*task.ns(), host);
+  return nr != 0 ? nr : runtime.agent_forks().waited_for_lost(task.group());
 }
 
 namespace {

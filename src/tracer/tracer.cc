@@ -56,7 +56,7 @@ bool Tracer::post(std::function<void()> work) {
 }
 
 void Tracer::settle() {
-  if (runtime_.untraced()) death_watch_.drain();
+  take_in_news();
   std::promise<void> done;
   const bool posted = post([&] {
     drain();
@@ -65,11 +65,14 @@ void Tracer::settle() {
   if (posted) done.get_future().wait();
 }
 
+// As many as can have been there at the beginning: each task has one to report, and may die. More
+// may come as fast as they are served.
 void Tracer::drain() {
   WaitEvent event = waiter_.poll();
-  while (event.kind == WaitEvent::Kind::kTask) {
+  for (std::size_t left = 2 * tracees_.size() + 16;
+       event.kind == WaitEvent::Kind::kTask && left > 0; --left) {
     dispatch(event.tid, event.status);
-    event = waiter_.poll();
+    if (left > 1) event = waiter_.poll();
   }
 }
 
@@ -103,7 +106,7 @@ void Tracer::serve() {
     if (!interrupted_.empty()) collect_interrupted();
     if (!moves_.empty()) advance_moves();
     if (forks_.has_orphans()) look_for_orphans();
-    if (runtime_.agent_forks().has_orphans()) look_for_lost_children();
+    if (runtime_.agent_forks().has_orphans()) look_for_lost_children_now_and_then();
     // Whatever just happened, a death or a number that was given back, may have been the last that
     // a dying namespace waited for.
     awaits_deaths_ = !zapping_.empty() || !moves_.empty();

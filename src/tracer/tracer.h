@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <functional>
@@ -19,6 +20,7 @@
 #include "tracer/move.h"
 #include "tracer/runtime.h"
 #include "tracer/tracee.h"
+#include "tracer/waited_times.h"
 #include "tracer/waiter.h"
 #include "warren/kernel.h"
 
@@ -53,12 +55,11 @@ class Tracer {
   // the answer. False: it is about to die.
   // `texts_fd`: that of TextImages there.
   bool map_agent(pid_t tid, int nr, std::uint64_t after_syscall, int fd, int texts_fd);
-  // A guest's wait has told of this child: if that took it from the host, it is reaped here too.
-  // `time`: what it used with all that it waited for itself, if known. Any thread.
-  void waited_for(ThreadGroup& child, const CpuTime* time = nullptr);
-
-  // A guest's wait has told what a child used. Any thread.
-  void note_waited_time(const ThreadGroup& parent, const CpuTime& time);
+  // The wait of `parent` has told of this child: if that took it from the host, it is reaped here
+  // too. `time`: what it used with all that it waited for itself, if known. Any thread.
+  void waited_for(ThreadGroup& child, const ThreadGroup& parent, const CpuTime* time = nullptr);
+  // What processes' children used.
+  const WaitedTimes& waited_times() const { return waited_times_; }
 
   // --- Guests that are not traced (untraced.cc); all of any thread but the tracer's own, and
   // --- nothing where guests are always traced.
@@ -83,6 +84,8 @@ class Tracer {
   static pid_t parent_or_process_of(pid_t tid);
   // Nobody knows the process yet; its death ends the fork of that key. False: it is gone.
   bool watch_stranger(pid_t host, std::uint64_t key);
+  // A process that nobody has seen the end of, and whose parent has waited for it. Any thread.
+  void ended_unseen(ThreadGroup& process);
   // An untraced thread, not the first of its process, is about to end.
   void thread_ended(Task& task);
   bool freezing() const { return freezing_; }
@@ -90,8 +93,15 @@ class Tracer {
   void look_if_still(const Ref<Task>& task) {
     post([this, task] { report_if_still(task); });
   }
-  // Deaths of what is not traced that have happened until now. Any thread.
-  void take_in_deaths() { death_watch_.drain(); }
+  // Forks and deaths of what is not traced that have happened until now, and that nobody told of.
+  // Any thread. Costs a system call, and one for each process that has forked lately.
+  void take_in_news();
+  // The host tells a process of the end of a child that nobody knows. It is known after this, or
+  // has been; unless it never was a guest. Any thread.
+  void find_lost_child(const ThreadGroup& parent, pid_t host);
+  // Something of that kind is about to happen: it is taken in before long, whoever asks. Any
+  // thread.
+  void expect_news();
   // Work that has to be done on the tracer's thread, and has been when this returns. False: never.
   bool do_now(const std::function<void()>& work);
 
@@ -166,7 +176,14 @@ class Tracer {
   // The mark that makes a stop of the call that the registers describe.
   static void set_trace_mark(arch::Registers* call);
   void process_ended(const Ref<ThreadGroup>& process, bool gone);
-  void look_for_lost_children();
+  void end_threads(ThreadGroup& process, int status);
+  // The task has ended; `time`: what it used itself.
+  void count_time(const Task& task, CpuTime time);
+  // False: there are tasks yet that nobody knows, and that may be such children.
+  bool look_for_lost_children();
+  bool is_known_child(pid_t host) const;
+  bool adopt_lost_child(pid_t host);
+  void look_for_lost_children_now_and_then();
 
   // Deaths (deaths.cc).
   void on_death(pid_t tid, int status);
@@ -265,8 +282,10 @@ class Tracer {
   // Deaths are taken in one at a time: a process that is not traced may be seen to die by several.
   // Before the locks of the groups and the engine; recursive, since one death may reap others.
   std::recursive_mutex deaths_mutex_;
-  // What processes have waited for, until they are reaped. Guarded by deaths_mutex_.
-  std::unordered_map<const ThreadGroup*, CpuTime> waited_times_;
+  std::chrono::steady_clock::time_point next_look_;  // for lost children
+  std::chrono::milliseconds look_interval_{1};
+  std::mutex lost_mutex_;                   // before deaths_mutex_
+  WaitedTimes waited_times_;                // of processes until they are reaped
   std::atomic<bool> awaits_deaths_{false};  // the loop has to look again after each
   ExitObserver exit_observer_;
   StopObserver stop_observer_;

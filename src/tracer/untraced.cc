@@ -11,12 +11,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <future>
 
+#include "tracer/pidfd_info.h"
+#include "tracer/proc_stat.h"
 #include "tracer/process_flags.h"
 #include "tracer/ptrace.h"
 #include "tracer/syscall_table.h"
@@ -25,58 +28,15 @@
 namespace warren {
 
 namespace {
-
-// What /proc/PID/stat says of a process, as far as it is needed here.
-struct ProcStat {
-  char state = 0;  // 0: there is none such
-  pid_t parent = 0;
-  int exit_code = 0;
-};
-
-ProcStat read_stat(pid_t pid) {
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
-  char text[1024];
-  const ssize_t length = file.ok() ? read(file.get(), text, sizeof text - 1) : -1;
-  if (length <= 0) return {};
-  text[length] = 0;
-  // The command may contain anything; the last parenthesis ends it.
-  const char* const end = std::strrchr(text, ')');
-  ProcStat stat;
-  if (!end || std::sscanf(end + 1, " %c %d", &stat.state, &stat.parent) != 2) return {};
-  // The last field but none (proc(5)).
-  if (const char* const last = std::strrchr(end, ' ')) stat.exit_code = std::atoi(last);
-  return stat;
+constexpr std::chrono::milliseconds kMostBetweenLooks{64};
 }
-
-// What /proc/PID/status says of a task; zeroes: it is gone.
-struct ProcStatus {
-  pid_t process = 0;
-  pid_t parent = 0;
-  int filters = 0;
-};
-
-ProcStatus read_status(pid_t tid) {
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/status", tid);
-  FILE* file = std::fopen(path, "re");
-  if (!file) return {};
-  char line[256];
-  ProcStatus status;
-  while (std::fgets(line, sizeof line, file)) {
-    std::sscanf(line, "Tgid: %d", &status.process);
-    std::sscanf(line, "PPid: %d", &status.parent);
-    if (std::sscanf(line, "Seccomp_filters: %d", &status.filters) == 1) break;
-  }
-  std::fclose(file);
-  return status;
-}
-
-}  // namespace
 
 pid_t Tracer::parent_or_process_of(pid_t tid) {
-  const ProcStatus status = read_status(tid);
+  const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, tid, 0)));
+  if (!pidfd.ok() && errno == ESRCH) return 0;
+  if (const pid_t parent = pidfd.ok() ? parent_by_pidfd(pidfd.get()) : 0; parent != 0)
+    return parent;
+  const ProcStatus status = read_proc_status(tid);
   return status.process == tid ? status.parent : status.process;
 }
 
@@ -87,7 +47,8 @@ Result<void> Tracer::leave_guests_untraced() {
       [this](pid_t, std::uint64_t key) {
         runtime_.agent_forks().stranger_died(key);
         if (awaits_deaths_) post([] {});
-      });
+      },
+      [this] { return runtime_.agent_forks().settle(); });
 }
 
 bool Tracer::do_now(const std::function<void()>& work) {
@@ -266,44 +227,84 @@ bool Tracer::watch_stranger(pid_t host, std::uint64_t key) {
   return watched || watched.error_code() != ESRCH;
 }
 
+void Tracer::take_in_news() {
+  if (!runtime_.untraced()) return;
+  // A child that was born just now has not noted whose it is. That takes a moment.
+  constexpr int kRounds = 50;
+  constexpr auto kMoment = std::chrono::microseconds(200);
+  for (int i = 0; i < kRounds; ++i) {
+    if (i > 0) std::this_thread::sleep_for(kMoment);
+    // In this order: those that become known now may have ended already.
+    bool all = runtime_.agent_forks().settle_all_that_run();
+    death_watch_.drain();
+    if (runtime_.agent_forks().has_new_orphans()) all = look_for_lost_children() && all;
+    if (all) return;
+  }
+}
+
+void Tracer::expect_news() { death_watch_.expect_news(); }
+
+void Tracer::count_time(const Task& task, CpuTime time) {
+  if (!runtime_.untraced()) {
+    runtime_.group_host().ended(task, time);  // of every task, so no child's can be missing
+    return;
+  }
+  ThreadGroup& process = task.group();
+  CpuTime with_children = time;
+  if (task.is_leader()) {
+    const CpuTime own = waited_times_.own(process);
+    const CpuTime elsewhere = waited_times_.elsewhere(process);
+    time = {time.user + own.user, time.system + own.system};
+    with_children = {time.user + elsewhere.user, time.system + elsewhere.system};
+  }
+  runtime_.group_host().ended(task, time);
+  // An orphan's time comes to a process of the host's.
+  const Ref<ThreadGroup> parent = process.parent();
+  if (parent && !has_flag(process, ProcessFlag::kOrphaned)) {
+    waited_times_.counted(*parent, with_children);
+  }
+}
+
+void Tracer::end_threads(ThreadGroup& process, int status) {
+  runtime_.stats().deaths.fetch_add(1, std::memory_order_relaxed);
+  // The first one last.
+  std::vector<Ref<Task>> threads = process.threads();
+  for (auto it = threads.rbegin(); it != threads.rend(); ++it) end_task(*it, status);
+}
+
+void Tracer::ended_unseen(ThreadGroup& process) {
+  const std::lock_guard lock(deaths_mutex_);
+  if (process.state() == GroupState::kAlive) {
+    if (const Ref<ThreadGroup> parent = process.parent()) waited_times_.unseen(*parent, process);
+    end_threads(process, 0);
+  }
+  if (process.state() == GroupState::kZombie) reap_if_gone(process);
+}
+
 void Tracer::process_ended(const Ref<ThreadGroup>& process, bool gone) {
-  {
+  if (gone) {
+    runtime_.agent_forks().child_gone(*process);
+    ended_unseen(*process);
+    death_watch_.forget(*process);
+  } else {
     const std::lock_guard lock(deaths_mutex_);
     if (process->state() == GroupState::kAlive) {
-      runtime_.stats().deaths.fetch_add(1, std::memory_order_relaxed);
       const Ref<Task> leader = process->leader();
-      int status = 0;
-      if (!gone) {
-        status = read_stat(process->level0()).exit_code;
-        if (leader) {
-          runtime_.group_host().ended(*leader,
-                                      TracerGroupHost::read_cpu_time(process->level0(), *leader));
-        }
-      }
-      std::vector<Ref<Task>> threads = process->threads();
-      for (auto it = threads.rbegin(); it != threads.rend(); ++it) end_task(*it, status);
+      if (leader) count_time(*leader, TracerGroupHost::read_cpu_time(process->level0(), *leader));
+      end_threads(*process, read_proc_stat(process->level0()).exit_code);
     }
     if (process->state() == GroupState::kZombie) reap_if_gone(*process);
   }
-  if (gone) death_watch_.forget(*process);
   if (awaits_deaths_) post([] {});
 }
 
 void Tracer::thread_ended(Task& task) {
   if (!runtime_.untraced() || task.is_leader() || stays_traced(task.group())) return;
-  runtime_.group_host().ended(task, TracerGroupHost::read_cpu_time(task.level0(), task));
+  count_time(task, TracerGroupHost::read_cpu_time(task.level0(), task));
   end_task(Ref<Task>(task), 0);
 }
 
-// Both include what they waited for in their turn, as the kernel has it.
-void Tracer::note_waited_time(const ThreadGroup& parent, const CpuTime& time) {
-  const std::lock_guard lock(deaths_mutex_);
-  CpuTime& waited = waited_times_[&parent];
-  waited.user += time.user;
-  waited.system += time.system;
-}
-
-void Tracer::waited_for(ThreadGroup& child, const CpuTime* time) {
+void Tracer::waited_for(ThreadGroup& child, const ThreadGroup& parent, const CpuTime* time) {
   if (child.state() == GroupState::kZombie) {
     const std::lock_guard lock(deaths_mutex_);
     reap_if_gone(child);
@@ -312,35 +313,88 @@ void Tracer::waited_for(ThreadGroup& child, const CpuTime* time) {
     const Ref<Task> leader = child.leader();
     if (time && leader) {
       const std::lock_guard lock(deaths_mutex_);
-      CpuTime own = *time;
       // Those that it waited for itself were counted at their own ends.
-      if (const auto it = waited_times_.find(&child); it != waited_times_.end()) {
-        own.user -= std::min(own.user, it->second.user);
-        own.system -= std::min(own.system, it->second.system);
-      }
-      runtime_.group_host().ended(*leader, own);
+      const CpuTime elsewhere = waited_times_.elsewhere(child);
+      runtime_.group_host().ended(*leader,
+                                  {time->user - std::min(time->user, elsewhere.user),
+                                   time->system - std::min(time->system, elsewhere.system)});
+      waited_times_.counted(parent, *time);
+      end_threads(child, 0);
     }
     process_ended(Ref<ThreadGroup>(child), true);
   }
 }
 
-// Children whose parents died before they told of themselves: whether there may be any yet.
-void Tracer::look_for_lost_children() {
+void Tracer::find_lost_child(const ThreadGroup& parent, pid_t host) {
+  AgentForks& forks = runtime_.agent_forks();
+  if (!forks.has_quiet()) return;
+  // Another thread of the same process may have made it, and be about to say so; or an orphan's
+  // brother is just about to note its key.
+  for (int i = 0; i < 50; ++i) {
+    take_in_news();
+    const bool told = forks.settle(parent) == 0;
+    if (is_known_child(host) || (told && adopt_lost_child(host))) return;
+    if (!told && forks.adopt_vforked(parent, host)) return;
+    if (told && !forks.has_new_orphans()) return;
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+}
+
+bool Tracer::is_known_child(pid_t host) const {
+  return runtime_.task_of(host) || runtime_.reaped_lately(host);
+}
+
+// By one thread at a time: a zombie that one has found may be adopted by another.
+bool Tracer::adopt_lost_child(pid_t host) {
+  const std::lock_guard lock(lost_mutex_);
+  return is_known_child(host) || runtime_.agent_forks().adopt_dead(host);
+}
+
+void Tracer::look_for_lost_children_now_and_then() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_look_) return;
+  look_for_lost_children();
+  // As long as there are any, and a look costs what there are processes.
+  look_interval_ = runtime_.agent_forks().has_orphans()
+                       ? std::min(2 * look_interval_, kMostBetweenLooks)
+                       : std::chrono::milliseconds(1);
+  next_look_ = now + look_interval_;
+}
+
+bool Tracer::look_for_lost_children() {
+  const auto now = std::chrono::steady_clock::now();
   bool unknown = false;
+  std::vector<pid_t> zombies;
   // Our own helpers are nobody's guests.
-  const int own_filters = read_status(getpid()).filters;
+  const int own_filters = read_proc_status(getpid()).filters;
   if (DIR* proc = opendir("/proc")) {
     while (const dirent* entry = readdir(proc)) {
       const pid_t pid = std::atoi(entry->d_name);
       if (pid <= 0 || pid == getpid() || runtime_.task_of(pid)) continue;
-      const ProcStat stat = read_stat(pid);
-      if (stat.state == 0 || stat.state == 'Z' || stat.state == 'X') continue;
-      if (stat.parent != getpid() && !runtime_.task_of(stat.parent)) continue;
-      if (read_status(pid).filters > own_filters) unknown = true;
+      const ProcStat stat = read_proc_stat(pid);
+      const Ref<Task> parent = runtime_.task_of(stat.parent);
+      if (stat.state == 0 || (!parent && stat.parent != getpid())) continue;
+      if (stat.state == 'Z' || stat.state == 'X') {
+        if (!parent) continue;
+        if (runtime_.agent_forks().settle(parent->group()) != 0) {
+          unknown = true;  // or it is one that its parent will tell of
+        } else if (!runtime_.task_of(pid)) {
+          zombies.push_back(pid);
+        }
+      } else if (read_proc_status(pid).filters > own_filters &&
+                 !runtime_.agent_forks().adopt(pid, AgentForks::Claim::kOwnKey)) {
+        unknown = true;
+      }
     }
     closedir(proc);
   }
-  if (!unknown) runtime_.agent_forks().drop_orphans();
+  // Of some it is never known: those that went round the agent, and make no call.
+  constexpr auto kLongAgo = std::chrono::seconds(1);
+  runtime_.agent_forks().looked_for_orphans(unknown ? now - kLongAgo : now);
+  if (unknown) return false;
+  for (const pid_t pid : zombies) adopt_lost_child(pid);
+  runtime_.agent_forks().drop_orphans();
+  return true;
 }
 
 }  // namespace warren

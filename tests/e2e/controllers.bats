@@ -207,3 +207,27 @@ except OSError as error:
   [ "$told" -le $((used * 12 / 10 + 60)) ]
   end
 }
+
+@test "cpu.stat: a child that was moved counts in its own group, though its parent waits for it" {
+  # shellcheck disable=SC2016
+  detached -- bash -c '
+    echo "n=0; while [ \$n -lt 200000 ]; do n=\$((n + 1)); done" >spin
+    mkfifo go
+    bash -c "read line <go; . ./spin; :" &
+    touch begun
+    wait; touch waited; exec sleep 1000'
+  eventually 20 test -e begun
+  warren group create "$name" /b
+  warren group move "$name" /b "$(tasks | tail -n 1)"
+  echo >go
+  eventually 60 test -e waited
+  local of_b of_all
+  of_b=$(warren group get "$name" /b cpu.stat | awk '/usage_usec/ { print $2 }')
+  of_all=$(warren group get "$name" / cpu.stat | awk '/usage_usec/ { print $2 }')
+  echo "b $of_b us, all $of_all us"
+  [ "$of_b" -ge 100000 ]
+  # What is below counts in what is above, once.
+  [ "$of_all" -ge "$of_b" ]
+  [ "$of_all" -le $((of_b + of_b / 2 + 100000)) ]
+  end
+}

@@ -306,7 +306,8 @@ threads_move() {
 	targets=($inode_a $inode_b $inode_0)
 	moves=0
 	for i in $(seq 60); do
-	  all=($(pgrep -f storm.sh))
+	  # Those of some moment: pgrep sees whatever comes while it looks, as long as more comes.
+	  all=($(pgrep -f storm.sh | shuf -n 16))
 	  how=; [ $((RANDOM % 2)) = 0 ] && how=--children
 	  for process in "${all[@]}"; do
 	    move $process --ns ${targets[RANDOM % 3]} $how >/dev/null 2>&1 && moves=$((moves + 1))

@@ -68,6 +68,7 @@ int main() {
   say("%s", reap(static_cast<pid_t>(child)).c_str());
 
   // kill(-1) from above reaches the levels below.
+  Gate told;
   child = raw(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
   if (child == 0) {
     signal(SIGTERM, SIG_DFL);
@@ -75,10 +76,15 @@ int main() {
       ready.open();
       for (;;) pause();
     });
-    say("inner child %d: %s", second, reap(second).c_str());
+    const std::string end = reap(second);
+    // After the caller has told of its own result.
+    told.close_writer();
+    told.pass();
+    say("inner child %d: %s", second, end.c_str());
     _exit(9);
   }
   ready.pass();
   SHOW(kill(-1, SIGTERM));
+  told.open();
   say("%s", reap(static_cast<pid_t>(child)).c_str());
 }

@@ -65,6 +65,8 @@ void leave(CpuacctState& state, const Task& task, const CpuTime& time) {
 }
 
 void attach(SubsystemState& to, SubsystemState& from, Task& task) {
+  const ThreadGroup& process = task.group();
+  if (process.parent() || !process.children(1).empty()) cpuacct(to).host.tell_times_apart();
   const CpuTime time = cpuacct(to).host.cpu_time(task);
   leave(cpuacct(from), task, time);
   cpuacct(to).before.emplace(&task, time);

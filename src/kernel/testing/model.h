@@ -75,6 +75,7 @@ struct ModelReservation {
   bool thread = false;
   bool clone_parent = false;
   int exit_signal = 0;
+  int grandfather = kNone;
 };
 
 class Model {
@@ -289,6 +290,7 @@ class Model {
     *made = {parent, ns, pid, kNone, kNone, args.thread, args.clone_parent, args.exit_signal};
     if (args.thread) ++groups[p.group].reserved_threads;
     if (!args.thread) {
+      made->grandfather = groups[p.group].father;
       made->pgid = groups[p.group].pgid;
       made->sid = groups[p.group].sid;
       ++pids[made->pgid].pins;
@@ -345,7 +347,7 @@ class Model {
       groups[group].end_signal = groups[creator].end_signal;
     }
     if (father != kNone && groups[father].state != GroupState::kAlive) {
-      father = choose_reaper(father, group);
+      father = choose_reaper(father, group, gone ? r.grandfather : groups[father].father);
     }
     set_father(group, father);
     return task;
@@ -440,7 +442,7 @@ class Model {
       result.dying.push_back(ns);
     }
     for (int child : children(group)) {
-      set_father(child, choose_reaper(group, child));
+      set_father(child, choose_reaper(group, child, groups[group].father));
       result.reparented.push_back(child);
     }
     return result;
@@ -452,10 +454,12 @@ class Model {
     }
   }
 
-  int choose_reaper(int father, int child) const {
+  int choose_reaper(int father, int child, int grandfather) const {
     const std::size_t level = pids.at(groups.at(father).pid).numbers.size();
-    for (int g = groups.at(father).father;
-         g != kNone && pids.at(groups.at(g).pid).numbers.size() == level; g = groups.at(g).father) {
+    for (int g = grandfather;
+         g != kNone && groups.contains(g) && groups.at(g).state != GroupState::kDead &&
+         pids.at(groups.at(g).pid).numbers.size() == level;
+         g = groups.at(g).father) {
       if (groups.at(g).subreaper && groups.at(g).state == GroupState::kAlive &&
           !descends_from(g, child)) {
         return g;
