@@ -29,7 +29,7 @@ namespace {
 // Addresses, not memory: what is not written does not exist.
 constexpr std::uint64_t kFileSize = std::uint64_t{1} << 28;
 // A larger program spends its time elsewhere than in starting children.
-constexpr std::uint64_t kLargestText = 8u << 20;
+constexpr std::uint64_t kLargestText = std::uint64_t{4} << 20;
 constexpr std::uint64_t kPage = inject::kPage;
 
 // Whether the process has pages of its own in the range: breakpoints, or patches of somebody's.
