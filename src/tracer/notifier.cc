@@ -21,6 +21,7 @@
 #include "tracer/agent_calls.h"
 #include "tracer/process_flags.h"
 #include "tracer/seccomp_filter.h"
+#include "tracer/short_slices.h"
 #include "tracer/syscall_context.h"
 #include "tracer/syscall_table.h"
 #include "tracer/tracer.h"
@@ -80,6 +81,7 @@ Notifier::Notifier(Runtime& runtime, UniqueFd listener, bool sync_wakeup)
   for (unsigned i = 0; i < std::min(cores, kMostThreads); ++i) {
     ++serving_;
     threads_.emplace_back([this] {
+      ask_for_short_slices();
       serve();
       --serving_;
     });

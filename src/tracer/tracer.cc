@@ -14,6 +14,7 @@
 
 #include "tracer/process_flags.h"
 #include "tracer/ptrace.h"
+#include "tracer/short_slices.h"
 
 namespace warren {
 
@@ -95,6 +96,7 @@ void Tracer::run_posted() {
 
 void Tracer::run() {
   waiter_.attach_thread();
+  ask_for_short_slices();
   serve();
   close();
 }
