@@ -63,6 +63,15 @@ bool can_be_quiet(const Task& parent, const ForkRequest& request) {
   return (request.flags & (CLONE_THREAD | kWords)) == 0 && process.nr_threads() == 1;
 }
 
+bool is_gone(pid_t host) { return kill(host, 0) != 0 && errno == ESRCH; }
+
+// What a guest says that it has waited for: gone, or a guest's zombie.
+bool may_be_dead_guest(const Runtime& runtime, pid_t host) {
+  if (is_gone(host)) return true;
+  const ProcStat stat = read_proc_stat(host);
+  return stat.state == 'Z' && runtime.task_of(stat.parent);
+}
+
 }  // namespace
 
 // Random, so that no process can pass for another's child by guessing.
@@ -89,17 +98,18 @@ long AgentForks::begin(SyscallContext& call, ForkRequest request) {
   args.exit_signal = request.exit_signal;
   // So that at most one is in flight for each of its threads.
   settle(parent.group());
+  // Those whose end is not known yet have numbers and charges. A refusal by a group is counted, and
+  // must not be a mistake; there is none where no group but the first has tasks.
+  if (runtime_.groups().nr_proxies() > 1) tracer.take_in_news();
   runtime_.procfs().sysctl_writes().apply();
   auto reservation = runtime_.kernel().reserve_fork(parent, args);
-  auto membership = reservation ? runtime_.groups().begin_fork(parent) : Errno{EAGAIN};
-  if (!reservation || !membership) {
-    // Those whose end is not known yet have numbers and charges.
+  if (!reservation) {
     tracer.take_in_news();
-    if (!reservation) reservation = runtime_.kernel().reserve_fork(parent, args);
+    reservation = runtime_.kernel().reserve_fork(parent, args);
     if (!reservation) return -reservation.error_code();
-    membership = runtime_.groups().begin_fork(parent);
-    if (!membership) return -membership.error_code();
   }
+  auto membership = runtime_.groups().begin_fork(parent);
+  if (!membership) return -membership.error_code();
 
   const bool may_be_quiet = can_be_quiet(parent, request);
   if (request.flags & CLONE_THREAD) {
@@ -163,6 +173,16 @@ std::vector<AgentForks::Quiet> AgentForks::quiet_forks(const ThreadGroup* parent
   return found;
 }
 
+bool AgentForks::is_known_to_live(pid_t host) {
+  const auto lives = [&] {
+    const Ref<Task> task = runtime_.task_of(host);
+    return task && task->alive();
+  };
+  if (!lives()) return false;
+  runtime_.tracer().take_in_deaths();  // its end may be untold, and the number another's
+  return lives();
+}
+
 // By parent: each one's memory is read once.
 void AgentForks::look_up(const std::vector<Quiet>& quiet) {
   const ThreadGroup* process = nullptr;
@@ -176,17 +196,23 @@ void AgentForks::look_up(const std::vector<Quiet>& quiet) {
     if ((child.number & ~inject::State::kReaped) != static_cast<std::uint32_t>(fork.number)) {
       continue;  // it is on the way to its clone, or not yet out of it
     }
+    if (is_known_to_live(child.host)) continue;  // the guest makes things up
     if ((child.number & inject::State::kReaped) != 0) {
-      publish(fork.id, child.host, true);
+      // If there is such a process yet, or again, nobody can tell whether there was the child.
+      if (is_gone(child.host)) {
+        publish(fork.id, child.host, true);
+      } else {
+        take(fork.id);
+      }
     } else if (const pid_t parent = Tracer::parent_or_process_of(child.host);
                parent == fork.parent->group().level0()) {
       if (!publish(fork.id, child.host).value_or(true)) kill(child.host, SIGKILL);
-    } else if (parent == 0) {
+    } else if (parent == 0 && is_gone(child.host)) {
       // Its parent is about to hear of that from its wait; or nobody waits, SIGCHLD being ignored.
       child_gone(fork.parent->group(), fork.number, child.host);
       publish(fork.id, child.host, true);
     }
-    // Else its parent has died, and it is looked for as an orphan; or the guest makes things up.
+    // Else its parent has died, and it is looked for as an orphan; or it is a stranger.
   }
 }
 
@@ -281,7 +307,7 @@ std::optional<bool> AgentForks::publish(std::uint32_t id, pid_t host, bool reape
   Ref<Task> child;
   const Ref<Task> old = runtime_.task_of(host);
   // The host has given the number of one that was reaped to another by now.
-  if (reaped && old && old->alive()) runs = false;
+  if (old && old->alive()) runs = false;
   if (runs) {
     if (old) tracer.reap(old->group());
     child = runtime_.kernel().publish_fork(std::move(*reservation), host);
@@ -358,7 +384,9 @@ std::uint32_t AgentForks::id_by_parent(pid_t tid) const {
   std::uint32_t id = 0;
   const std::lock_guard lock(mutex_);
   for (const auto& [at, fork] : in_flight_) {
-    if (fork.child != InFlight::Child::kReserved || fork.parent->group().level0() != parent) {
+    // Who was made by a quiet one has a key by the time that it can be asked for.
+    if (fork.quiet || fork.child != InFlight::Child::kReserved ||
+        fork.parent->group().level0() != parent) {
       continue;
     }
     if (fork.host == tid) return at;
@@ -401,6 +429,7 @@ Ref<Task> AgentForks::adopt(pid_t tid, Claim claim) {
 }
 
 bool AgentForks::adopt_dead(pid_t host) {
+  if (!may_be_dead_guest(runtime_, host)) return false;
   std::uint32_t id = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -412,10 +441,11 @@ bool AgentForks::adopt_dead(pid_t host) {
       id = at;
     }
   }
-  return id != 0 && publish(id, host, kill(host, 0) != 0 && errno == ESRCH).has_value();
+  return id != 0 && publish(id, host, is_gone(host)).has_value();
 }
 
 bool AgentForks::adopt_vforked(const ThreadGroup& parent, pid_t host) {
+  if (!may_be_dead_guest(runtime_, host)) return false;
   std::uint32_t id = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -423,7 +453,7 @@ bool AgentForks::adopt_vforked(const ThreadGroup& parent, pid_t host) {
       if (in_flight_.at(fork.id).vforks) id = fork.id;
     }
   }
-  return id != 0 && publish(id, host, kill(host, 0) != 0 && errno == ESRCH).has_value();
+  return id != 0 && publish(id, host, is_gone(host)).has_value();
 }
 
 void AgentForks::look_after_vforks(const Task& caller) {
@@ -639,6 +669,8 @@ void AgentForks::drop_all() {
   nr_quiet_ = 0;
   lost_.clear();
   dropped_.clear();
+  gone_.clear();
+  any_gone_ = false;
   orphans_ = 0;
   new_orphans_ = 0;
   nr_ = 0;

@@ -140,6 +140,7 @@ class AgentForks {
     Ref<Task> parent;
   };
   void look_up(const std::vector<Quiet>& quiet);
+  bool is_known_to_live(pid_t host);
   // A child that the host has forgotten, and perhaps its parent's memory has not.
   struct Gone {
     Ref<ThreadGroup> parent;

@@ -90,10 +90,10 @@ Notifier::Notifier(Runtime& runtime, UniqueFd listener, bool sync_wakeup)
 
 Notifier::~Notifier() {
   stopping_ = 1;
-  for (std::thread& thread : threads_) {
-    pthread_kill(thread.native_handle(), stop_signal());
-    thread.join();
-  }
+  // All before the first is waited for: it may wait for the one that receives, and that for calls
+  // of tasks that nobody knows and that live yet.
+  for (std::thread& thread : threads_) pthread_kill(thread.native_handle(), stop_signal());
+  for (std::thread& thread : threads_) thread.join();
 }
 
 void Notifier::serve() {
@@ -150,6 +150,10 @@ bool Notifier::handle(void* notification, void* response) {
     task = runtime_.agent_forks().adopt(tid, AgentForks::Claim::kAny);
     // A child that went round the agent, or is not wanted any more.
     if (!task) kill(tid, SIGKILL);
+  }
+  if (task && runtime_.untraced() && !task->alive()) {
+    kill(tid, SIGKILL);  // its parent has said that it had ended
+    task = nullptr;
   }
   if (!task) {
     ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);

@@ -93,6 +93,8 @@ class Tracer {
   void look_if_still(const Ref<Task>& task) {
     post([this, task] { report_if_still(task); });
   }
+  // Deaths of what is not traced that have happened until now. Any thread.
+  void take_in_deaths() { death_watch_.drain(); }
   // Forks and deaths of what is not traced that have happened until now, and that nobody told of.
   // Any thread. Costs a system call, and one for each process that has forked lately.
   void take_in_news();

@@ -278,7 +278,10 @@ void Tracer::ended_unseen(ThreadGroup& process) {
     if (const Ref<ThreadGroup> parent = process.parent()) waited_times_.unseen(*parent, process);
     end_threads(process, 0);
   }
-  if (process.state() == GroupState::kZombie) reap_if_gone(process);
+  // Not by asking for its number, which may be another's already.
+  if (process.state() != GroupState::kZombie) return;
+  runtime_.remember_reaped(process);
+  reap(process);
 }
 
 void Tracer::process_ended(const Ref<ThreadGroup>& process, bool gone) {

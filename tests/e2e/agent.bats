@@ -52,6 +52,23 @@ guest_named() {
   no_survivors
 }
 
+@test "a guest that lies about its children reaches nobody else" {
+  c++ -std=c++20 -O1 -Wall -I "$SOURCES" -o fork_notes "$PROGRAMS/fork_notes.cc"
+  env -u E2E_MARK sleep 1000 3>&- &
+  local outsider=$!
+  # shellcheck disable=SC2016
+  run -0 timeout -k 5 60 "$WARREN" run --backend untraced -- sh -c '
+    echo 3000000 >/proc/sys/kernel/ns_last_pid
+    sleep 1000 & echo $! >other; ./fork_notes "$@"; kill -0 $(cat other) && kill $(cat other); echo ended $?' \
+    sh "$outsider" 1 $$
+  kill -0 "$outsider"
+  [ "$(ps -o stat= -p "$outsider")" != Z ]
+  kill "$outsider"
+  [[ "$output" == *"lied"*"ended 0"* ]]
+  [[ "$output" != *wrong* ]]
+  no_survivors
+}
+
 @test "a program that has its own text or data where the agent would be goes without" {
   local begin
   # Its text there, and its data.
