@@ -637,10 +637,15 @@ bool AgentForks::forking(const Task& task) const {
   });
 }
 
-void AgentForks::looked_for_orphans(std::chrono::steady_clock::time_point before) {
+void AgentForks::looked_for_orphans(std::chrono::steady_clock::time_point then, bool unknown) {
+  using std::chrono::milliseconds;
   const std::lock_guard lock(mutex_);
   for (auto& [id, fork] : in_flight_) {
-    if (!fork.orphan || fork.looked_for || fork.orphaned >= before) continue;
+    if (!fork.orphan || fork.looked_for || fork.orphaned >= then) continue;
+    const bool ends = fork.child != InFlight::Child::kReserved || !fork.reservation.ns().alive();
+    if (unknown && then - fork.orphaned < (ends ? milliseconds(100) : milliseconds(10'000))) {
+      continue;
+    }
     fork.looked_for = true;
     --new_orphans_;
   }

@@ -97,8 +97,11 @@ class AgentForks {
   bool has_orphans() const { return orphans_.load(std::memory_order_relaxed) != 0; }
   // And whose children nobody has looked for since.
   bool has_new_orphans() const { return new_orphans_.load(std::memory_order_relaxed) != 0; }
-  // Children of those that were orphans before then have been looked for, as far as they live.
-  void looked_for_orphans(std::chrono::steady_clock::time_point before);
+  // Children of those that were orphans at that time have been looked for, as far as they live.
+  // `unknown`: some task was there that might be any of them, and has not noted whose it is. One
+  // that went round the agent never does; so that counts for as long as a child may take to its
+  // first instruction, and less in a namespace that ends.
+  void looked_for_orphans(std::chrono::steady_clock::time_point then, bool unknown);
   void drop_orphans();
   void drop_all();
 

@@ -151,10 +151,6 @@ bool Notifier::handle(void* notification, void* response) {
     // A child that went round the agent, or is not wanted any more.
     if (!task) kill(tid, SIGKILL);
   }
-  if (task && runtime_.untraced() && !task->alive()) {
-    kill(tid, SIGKILL);  // its parent has said that it had ended
-    task = nullptr;
-  }
   if (!task) {
     ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
     return receiving;
@@ -166,6 +162,12 @@ bool Notifier::handle(void* notification, void* response) {
       ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
       return receiving;
     }
+  }
+  if (runtime_.untraced() && !task->alive()) {
+    // Its parent has said that it had ended.
+    kill(tid, SIGKILL);
+    ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    return receiving;
   }
   if (counter(task->group(), kVforksShift) != 0 ||
       has_flag(task->group(), ProcessFlag::kMemoryShared)) {

@@ -286,6 +286,8 @@ class Tracer {
   std::recursive_mutex deaths_mutex_;
   std::chrono::steady_clock::time_point next_look_;  // for lost children
   std::chrono::milliseconds look_interval_{1};
+  // Until when take_in_news() waits for nobody.
+  std::atomic<std::chrono::steady_clock::time_point> impatient_until_{};
   std::mutex lost_mutex_;                   // before deaths_mutex_
   WaitedTimes waited_times_;                // of processes until they are reaped
   std::atomic<bool> awaits_deaths_{false};  // the loop has to look again after each

@@ -229,10 +229,13 @@ bool Tracer::watch_stranger(pid_t host, std::uint64_t key) {
 
 void Tracer::take_in_news() {
   if (!runtime_.untraced()) return;
-  // A child that was born just now has not noted whose it is. That takes a moment.
+  // A child that was born just now has not noted whose it is. That takes a moment. One that went
+  // round the agent never does, and must not make others wait each time.
   constexpr int kRounds = 50;
   constexpr auto kMoment = std::chrono::microseconds(200);
-  for (int i = 0; i < kRounds; ++i) {
+  constexpr auto kLong = std::chrono::seconds(1);
+  const bool patient = std::chrono::steady_clock::now() >= impatient_until_.load();
+  for (int i = 0; i < (patient ? kRounds : 1); ++i) {
     if (i > 0) std::this_thread::sleep_for(kMoment);
     // In this order: those that become known now may have ended already.
     bool all = runtime_.agent_forks().settle_all_that_run();
@@ -240,6 +243,7 @@ void Tracer::take_in_news() {
     if (runtime_.agent_forks().has_new_orphans()) all = look_for_lost_children() && all;
     if (all) return;
   }
+  if (patient) impatient_until_ = std::chrono::steady_clock::now() + kLong;
 }
 
 void Tracer::expect_news() { death_watch_.expect_news(); }
@@ -391,13 +395,13 @@ bool Tracer::look_for_lost_children() {
     }
     closedir(proc);
   }
-  // Of some it is never known: those that went round the agent, and make no call.
-  constexpr auto kLongAgo = std::chrono::seconds(1);
-  runtime_.agent_forks().looked_for_orphans(unknown ? now - kLongAgo : now);
-  if (unknown) return false;
-  for (const pid_t pid : zombies) adopt_lost_child(pid);
+  runtime_.agent_forks().looked_for_orphans(now, unknown);
+  // One that lives may be whom another is missing.
+  if (!unknown) {
+    for (const pid_t pid : zombies) adopt_lost_child(pid);
+  }
   runtime_.agent_forks().drop_orphans();
-  return true;
+  return !unknown;
 }
 
 }  // namespace warren
