@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <string_view>
 
 #include "base/unique_fd.h"
 
@@ -35,6 +37,16 @@ ProcStat read_proc_stat(pid_t tid) {
   return stat;
 }
 
+namespace {
+
+// The number behind a field's name and a tab; nothing: it is another field's line.
+std::optional<std::uint64_t> field(const char* line, std::string_view name, int base) {
+  if (std::strncmp(line, name.data(), name.size()) != 0) return std::nullopt;
+  return std::strtoull(line + name.size(), nullptr, base);
+}
+
+}  // namespace
+
 ProcStatus read_proc_status(pid_t tid) {
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%d/status", tid);
@@ -43,9 +55,16 @@ ProcStatus read_proc_status(pid_t tid) {
   char line[256];
   ProcStatus status;
   while (std::fgets(line, sizeof line, file)) {
-    std::sscanf(line, "Tgid: %d", &status.process);
-    std::sscanf(line, "PPid: %d", &status.parent);
-    if (std::sscanf(line, "Seccomp_filters: %d", &status.filters) == 1) break;
+    if (const auto process = field(line, "Tgid:", 10))
+      status.process = static_cast<pid_t>(*process);
+    if (const auto parent = field(line, "PPid:", 10)) status.parent = static_cast<pid_t>(*parent);
+    if (const auto blocked = field(line, "SigBlk:", 16)) status.blocked = *blocked;
+    if (const auto ignored = field(line, "SigIgn:", 16)) status.ignored = *ignored;
+    if (const auto caught = field(line, "SigCgt:", 16)) status.caught = *caught;
+    if (const auto filters = field(line, "Seccomp_filters:", 10)) {
+      status.filters = static_cast<int>(*filters);
+      break;
+    }
   }
   std::fclose(file);
   return status;

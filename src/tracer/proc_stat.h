@@ -23,6 +23,10 @@ ProcStat read_proc_stat(pid_t tid);
 struct ProcStatus {
   pid_t process = 0;  // 0: it is gone
   pid_t parent = 0;
+  // Signals: bit N - 1 is signal N's.
+  std::uint64_t blocked = 0;
+  std::uint64_t ignored = 0;
+  std::uint64_t caught = 0;
   int filters = 0;  // seccomp
 };
 

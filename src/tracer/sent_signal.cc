@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
+#include "tracer/proc_stat.h"
 #include "tracer/runtime.h"
 #include "tracer/tracer.h"
 
@@ -14,19 +14,8 @@ namespace warren {
 void trace_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal) {
   if (signal <= 0 || signal > 64 || signal == SIGKILL || signal == SIGSTOP) return;
   if (runtime.tracer().stays_traced(process)) return;
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/status", tid != 0 ? tid : process.level0());
-  FILE* file = std::fopen(path, "re");
-  if (!file) return;
-  char line[256];
-  unsigned long long blocked = 0;
-  unsigned long long caught = 0;
-  while (std::fgets(line, sizeof line, file)) {
-    std::sscanf(line, "SigBlk: %llx", &blocked);
-    if (std::sscanf(line, "SigCgt: %llx", &caught) == 1) break;
-  }
-  std::fclose(file);
-  if (((blocked | caught) >> (signal - 1)) & 1) runtime.tracer().trace(process);
+  const ProcStatus status = read_proc_status(tid != 0 ? tid : process.level0());
+  if (((status.blocked | status.caught) >> (signal - 1)) & 1) runtime.tracer().trace(process);
 }
 
 }  // namespace warren

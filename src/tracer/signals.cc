@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "inject/image.h"
+#include "tracer/proc_stat.h"
 #include "tracer/ptrace.h"
 #include "tracer/sent_signal.h"
 #include "tracer/syscall_table.h"
@@ -59,19 +60,8 @@ bool is_fault(const siginfo_t& info) {
 
 // Whether the task would act on the signal by its default: neither handled nor ignored.
 bool has_default_action(pid_t tid, int signal) {
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/status", tid);
-  FILE* file = std::fopen(path, "re");
-  if (!file) return false;
-  char line[256];
-  unsigned long long ignored = 0;
-  unsigned long long caught = 0;
-  while (std::fgets(line, sizeof line, file)) {
-    std::sscanf(line, "SigIgn: %llx", &ignored);
-    if (std::sscanf(line, "SigCgt: %llx", &caught) == 1) break;
-  }
-  std::fclose(file);
-  return (((ignored | caught) >> (signal - 1)) & 1) == 0;
+  const ProcStatus status = read_proc_status(tid);
+  return status.process != 0 && (((status.ignored | status.caught) >> (signal - 1)) & 1) == 0;
 }
 
 bool carries_sender(const siginfo_t& info) {

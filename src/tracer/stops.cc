@@ -1,5 +1,4 @@
 // What the tracer does at each kind of stop, but for signals and deaths.
-#include <fcntl.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -12,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tracer/proc_stat.h"
 #include "tracer/process_flags.h"
 #include "tracer/ptrace.h"
 #include "tracer/robust_list.h"
@@ -28,16 +28,8 @@ bool is_job_control_stop(int signal) {
 
 // Whether the task has died. A task that is gone counts as well.
 bool is_zombie(pid_t tid) {
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/stat", tid);
-  const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
-  char text[256];
-  const ssize_t length = file.ok() ? read(file.get(), text, sizeof text - 1) : -1;
-  if (length <= 0) return true;
-  text[length] = 0;
-  // The command may contain anything; the last parenthesis ends it, and the state follows.
-  const char* const end = std::strrchr(text, ')');
-  return end && (end[2] == 'Z' || end[2] == 'X');
+  const char state = read_proc_stat(tid).state;
+  return state == 0 || state == 'Z' || state == 'X';
 }
 
 }  // namespace
