@@ -5,12 +5,12 @@
 // itself before it runs anything of the guest's (registered), with that key. `forked` is not
 // answered before the child is known: the parent never has a number that means nothing yet.
 //
-// A quiet fork is most of them: of a process that gets memory of its own. It costs its begin and
-// nothing else. Parent and child note in their memories what came of it (agent_state.h), and
-// whoever is about to look at processes has that looked up first (settle): whatever can be asked
-// for is known by then. A child that makes a call is known by its key (adopt). Many a child has
-// ended, and its parent has waited for it, before anybody has asked; then it never takes a
-// descriptor.
+// A quiet fork (quiet_forks.cc) is most of them: of a process that gets memory of its own. It costs
+// its begin and nothing else. Parent and child note in their memories what came of it
+// (agent_state.h), and whoever is about to look at processes has that looked up first (settle):
+// whatever can be asked for is known by then. A child that makes a call is known by its key
+// (adopt). Many a child has ended, and its parent has waited for it, before anybody has asked; then
+// it never takes a descriptor.
 #pragma once
 
 #include <sys/types.h>
