@@ -344,7 +344,7 @@ Result<control::GroupReply> Container::group(const control::Peer& peer,
 
 Result<void> Container::kill(const control::Peer&, const control::KillRequest& request) {
   if (request.signal < 0 || request.signal > 64) return Errno{EINVAL};
-  tracer_.take_in_news();
+  tracer_.take_in_newborn();
   return on_tracer([&]() -> Result<void> {
     const Ref<PidNamespace> ns = namespace_by_inode(request.ns_inode);
     if (!ns) return Errno{ESRCH};

@@ -184,6 +184,8 @@ bool Notifier::handle(void* notification, void* response) {
   if (request.data.nr == SYS_execve || request.data.nr == SYS_execveat) {
     // While there is a memory yet that tells of its children.
     runtime_.agent_forks().settle(task->group());
+  } else if (request.data.nr == SYS_kill && context.int_arg(0) <= 0) {
+    runtime_.tracer().take_in_newborn();
   } else if (!is_about_caller_alone(request.data.nr)) {
     runtime_.tracer().take_in_news();
   }

@@ -53,7 +53,7 @@ void Runtime::stop_groups() {
 GroupCaller Runtime::group_caller(pid_t host, uid_t uid, gid_t gid) const {
   GroupCaller caller{.uid = uid, .gid = gid};
   // Whatever it asks for is to be of all tasks that there are now.
-  tracer_->take_in_news();
+  tracer_->take_in_newborn();
   caller.task = task_of(host);
   if (caller.task) caller.ns = caller.task->ns();
   return caller;

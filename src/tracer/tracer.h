@@ -96,8 +96,12 @@ class Tracer {
   // Deaths of what is not traced that have happened until now. Any thread.
   void take_in_deaths() { death_watch_.drain(); }
   // Forks and deaths of what is not traced that have happened until now, and that nobody told of.
-  // Any thread. Costs a system call, and one for each process that has forked lately.
-  void take_in_news();
+  // Any thread. Costs a system call, and one for each process that has forked lately. False: there
+  // are children that were born just now, and have not come to their first instruction. Nobody can
+  // know of those, so it is enough before a look at processes.
+  bool take_in_news();
+  // And those, which take a moment: before whatever is done to all that there are.
+  void take_in_newborn();
   // The host tells a process of the end of a child that nobody knows. It is known after this, or
   // has been; unless it never was a guest. Any thread.
   void find_lost_child(const ThreadGroup& parent, pid_t host);
@@ -286,7 +290,7 @@ class Tracer {
   std::recursive_mutex deaths_mutex_;
   std::chrono::steady_clock::time_point next_look_;  // for lost children
   std::chrono::milliseconds look_interval_{1};
-  // Until when take_in_news() waits for nobody.
+  // Until when take_in_newborn() waits for nobody.
   std::atomic<std::chrono::steady_clock::time_point> impatient_until_{};
   std::mutex lost_mutex_;                   // before deaths_mutex_
   WaitedTimes waited_times_;                // of processes until they are reaped

@@ -227,23 +227,29 @@ bool Tracer::watch_stranger(pid_t host, std::uint64_t key) {
   return watched || watched.error_code() != ESRCH;
 }
 
-void Tracer::take_in_news() {
-  if (!runtime_.untraced()) return;
-  // A child that was born just now has not noted whose it is. That takes a moment. One that went
-  // round the agent never does, and must not make others wait each time.
+bool Tracer::take_in_news() {
+  if (!runtime_.untraced()) return true;
+  // In this order: those that become known now may have ended already.
+  const bool all = runtime_.agent_forks().settle_all_that_run();
+  death_watch_.drain();
+  if (!runtime_.agent_forks().has_new_orphans()) return all;
+  return look_for_lost_children() && all;
+}
+
+void Tracer::take_in_newborn() {
   constexpr int kRounds = 50;
   constexpr auto kMoment = std::chrono::microseconds(200);
+  // One that went round the agent never notes whose it is, and must not make others wait each time.
   constexpr auto kLong = std::chrono::seconds(1);
   const bool patient = std::chrono::steady_clock::now() >= impatient_until_.load();
-  for (int i = 0; i < (patient ? kRounds : 1); ++i) {
-    if (i > 0) std::this_thread::sleep_for(kMoment);
-    // In this order: those that become known now may have ended already.
-    bool all = runtime_.agent_forks().settle_all_that_run();
-    death_watch_.drain();
-    if (runtime_.agent_forks().has_new_orphans()) all = look_for_lost_children() && all;
-    if (all) return;
+  for (int i = 0; !take_in_news(); ++i) {
+    if (!patient) return;
+    if (i == kRounds) {
+      impatient_until_ = std::chrono::steady_clock::now() + kLong;
+      return;
+    }
+    std::this_thread::sleep_for(kMoment);
   }
-  if (patient) impatient_until_ = std::chrono::steady_clock::now() + kLong;
 }
 
 void Tracer::expect_news() { death_watch_.expect_news(); }

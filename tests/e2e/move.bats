@@ -305,15 +305,18 @@ threads_move() {
 	until [ -s progress.1 ] && [ -s progress.2 ] && [ -s progress.3 ]; do sleep 0.02; done
 	targets=($inode_a $inode_b $inode_0)
 	moves=0
-	for i in $(seq 60); do
-	  # Those of some moment: pgrep sees whatever comes while it looks, as long as more comes.
-	  all=($(pgrep -f storm.sh | shuf -n 16))
+	for i in $(seq 150); do
+	  # Those of some moment: pgrep looks at each, and at whatever comes meanwhile, as long as more comes.
+	  all=()
+	  for process in $(printf '%s\n' /proc/[0-9]* | shuf -n 30); do
+	    grep -qs storm.sh $process/cmdline && all+=(${process#/proc/})
+	  done
 	  how=; [ $((RANDOM % 2)) = 0 ] && how=--children
 	  for process in "${all[@]}"; do
 	    move $process --ns ${targets[RANDOM % 3]} $how >/dev/null 2>&1 && moves=$((moves + 1))
 	  done
 	done
-	[ $moves -ge 60 ] && echo moved
+	[ $moves -ge 150 ] && echo moved
 	# It goes on, wherever it is now.
 	for i in 1 2 3; do
 	  before=$(cat progress.$i)
