@@ -180,10 +180,13 @@ class GroupMountsTest : public testing::Test {
     if (!UniqueFd(open("/dev/fuse", O_RDWR | O_CLOEXEC))) {
       GTEST_SKIP() << "SKIPPED: no /dev/fuse: " << std::strerror(errno);
     }
-    // Root of a container may lack the right to mount.
-    if (const int error = in_child([] { return error_of(unshare(CLONE_NEWNS)); })) {
+    // Whoever makes a mount namespace has copies of all mounts in it, and keeps what is unmounted
+    // here; so ours are in a namespace of their own. Root of a container may lack the right to
+    // that.
+    if (const int error = error_of(unshare(CLONE_NEWNS))) {
       GTEST_SKIP() << "SKIPPED: no mounts may be made here: " << std::strerror(error);
     }
+    ASSERT_EQ(::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr), 0) << std::strerror(errno);
     KernelOptions options;
     options.pin_level0 = true;
     kernel_ = std::move(*Kernel::create(options));
