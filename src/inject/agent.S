@@ -4,8 +4,8 @@
 // A patched site jumps to the stub of its slot; the stub fetches where to return to (rcx), the
 // call's number (eax), the slot's index (r11d) and the service, which knows the call's answer, or
 // makes the call itself from one of two places: the trusted one, which the filter lets through, or
-// the asking one, where it goes to the supervisor like any other. Forks and waiting are in files of
-// their own.
+// the asking one, where it goes to the supervisor like any other. How it comes to be there, forks and
+// waiting are in files of their own.
 #include <asm/errno.h>
 #include <sys/syscall.h>
 
@@ -72,6 +72,10 @@ warren_agent_header:
   .quad reader_failed
   .quad boot
   .quad SYS_setns
+  .quad trampoline
+  .quad trampoline_end - trampoline
+  .quad trampoline_failed_ip - trampoline
+  .quad booted_ip
   .quad stubs
   .quad WARREN_AGENT_STUB_SIZE
   .quad begin_ip
@@ -287,55 +291,7 @@ probe_path:
   mov -16(%rsp), %r11
   jmp readable
 
-// Runs once in each program: the private pages, the texts, then gone with the descriptors. The supervisor waits
-// for the last call, which the filter shows it, and puts the program's registers back.
-boot:
-  mov %edi, %r12d
-  mov %rsi, %r13    // texts to be mapped over the program's own: address, length, offset
-  mov %edx, %r14d   // how many
-  mov %r10d, %r15d  // the descriptor of their file
-  mov $WARREN_AGENT_STATE, %edi
-  mov $(WARREN_AGENT_END - WARREN_AGENT_STATE), %esi
-  mov $3, %edx          // PROT_READ | PROT_WRITE
-  mov $0x100022, %r10d  // MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
-  mov $-1, %r8
-  xor %r9d, %r9d
-  mov $SYS_mmap, %eax
-  syscall
-  mov %rax, %rbx
-  mov $WARREN_AGENT_STATE, %edi
-  mov $0x1000, %esi
-  mov $18, %edx  // MADV_WIPEONFORK
-  mov $SYS_madvise, %eax
-  syscall
-  mov %rax, %rbp
-1:
-  sub $1, %r14d
-  js 2f
-  mov (%r13), %rdi
-  mov 8(%r13), %rsi
-  mov 16(%r13), %r9
-  add $24, %r13
-  mov $5, %edx      // PROT_READ | PROT_EXEC
-  mov $0x12, %r10d  // MAP_PRIVATE | MAP_FIXED
-  mov %r15d, %r8d
-  mov $SYS_mmap, %eax
-  syscall
-  jmp 1b
-2:
-  mov %r15d, %edi
-  mov $SYS_close, %eax
-  syscall
-  mov %r12d, %edi
-  mov $SYS_close, %eax
-  syscall
-  mov %rbx, %rdi  // where the pages are
-  mov %rbp, %rsi  // 0
-  mov $WARREN_TRACE_MARK, %r9d
-  mov $SYS_setns, %eax
-  syscall
-  hlt
-
+#include "inject/agent_boot.S"
 #include "inject/agent_wait.S"
 #include "inject/agent_fork.S"
 

@@ -103,6 +103,17 @@ struct Slots {
 };
 static_assert(sizeof(Slots) == kPage);
 
+// What the agent's trampoline has to know. The texts that are to be mapped over the program's own
+// follow: address, length, offset, each of 8 bytes.
+struct Trampoline {
+  std::uint64_t again;  // where the call is made again, if the code cannot be mapped
+  std::uint32_t nr;     // that call's number
+  std::int32_t fd;      // the agent's file
+  std::int32_t texts_fd;
+  std::uint32_t nr_texts;
+};
+static_assert(sizeof(Trampoline) == 24);
+
 // What the agent can do for a call.
 enum Service : std::uint32_t {
   kServeNone,
@@ -155,6 +166,8 @@ enum class PrivateCall {
   // usage is, always; r8: the guest's first argument. Answer: the number for the guest; 0 if it
   // does not see that child, and the wait goes on.
   kWaited,
+  // The trampoline's last. rdi: where the private pages are; rsi: 0. Answer: where to go on.
+  kBooted,
 };
 
 // The begin of the agent's code: where things are in it. Addresses as in the guest.
@@ -175,6 +188,13 @@ struct Header {
   // of 8 bytes), their number, and the descriptor that they are mapped from.
   std::uint64_t boot;
   std::uint64_t boot_ends;
+  // What brings the agent into a program that nobody stops: code to be written behind the call that
+  // it waits in, followed by a Trampoline. Where it is in the agent, its size, and the distance to
+  // the instruction pointer of the call by which it says that it failed.
+  std::uint64_t trampoline;
+  std::uint64_t trampoline_size;
+  std::uint64_t trampoline_failed;
+  std::uint64_t booted_ip;
   std::uint64_t first_stub;
   std::uint64_t stub_size;
   // Where private calls come from. Those of the second line are slot 0's, followed by those of the

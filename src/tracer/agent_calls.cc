@@ -89,6 +89,9 @@ bool serve_agent_call(inject::PrivateCall which, SyscallContext& call,
     case PrivateCall::kWaited:
       call.answer(waited(call));
       return false;
+    case PrivateCall::kBooted:
+      call.runtime().agents().booted(call);
+      return false;
     case PrivateCall::kNone:
       break;
   }

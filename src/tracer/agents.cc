@@ -3,13 +3,16 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstddef>
-#include <cstdio>
 #include <cstdlib>
 
 #include "tracer/agent_state.h"
+#include "tracer/guest_text.h"
 #include "tracer/process_flags.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
@@ -19,14 +22,26 @@ namespace warren {
 
 namespace {
 
-// Mapping costs about as much as this many calls by way of the supervisor; most programs end
-// sooner. Tests set another number in the environment, 1 to 255, to have it early.
-std::uintptr_t traps_before_map() {
-  constexpr std::uintptr_t kDefault = 16;
+// Bringing the agent by stops costs about as much as this many calls by way of the supervisor, and
+// without them as the lower number (a little more; but then shells catch signals); many programs
+// end sooner. Tests set another number in the
+// environment, 1 to 255, to have it early.
+constexpr std::uintptr_t kTrapsBeforeStops = 16;
+constexpr std::uintptr_t kTrapsBeforeBoot = 4;
+
+std::uintptr_t traps_wanted() {
   const char* const wanted = std::getenv("WARREN_AGENT_AFTER");
   const int number = wanted ? std::atoi(wanted) : 0;
-  return number >= 1 && number <= 255 ? static_cast<std::uintptr_t>(number) : kDefault;
+  return number >= 1 && number <= 255 ? static_cast<std::uintptr_t>(number) : 0;
 }
+
+bool may_have_agent(const ThreadGroup& process) {
+  return !has_flag(process, ProcessFlag::kAgentRefused) &&
+         !has_flag(process, ProcessFlag::kNoAgent);
+}
+
+// No dynamic loader is larger.
+constexpr std::uint64_t kLargestLoader = 256 * 1024;
 
 bool memory_is_shared(const ThreadGroup& process) {
   return has_flag(process, ProcessFlag::kMemoryShared) || counter(process, kVforksShift) != 0;
@@ -49,29 +64,14 @@ std::uintptr_t count_trap(ThreadGroup& process, std::uintptr_t weight) {
 
 constexpr unsigned char kBreakpoint = 0xcc;  // int3
 
-// The text of a program, which is not writable for itself.
-class GuestText {
- public:
-  explicit GuestText(pid_t tid) {
-    char path[64];
-    std::snprintf(path, sizeof path, "/proc/%d/mem", tid);
-    memory_.reset(open(path, O_RDWR | O_CLOEXEC));
-  }
-  bool write(std::uint64_t address, const void* bytes, std::size_t size) const {
-    return memory_.ok() && pwrite(memory_.get(), bytes, size, static_cast<off_t>(address)) ==
-                               static_cast<ssize_t>(size);
-  }
-
- private:
-  UniqueFd memory_;
-};
-
 }  // namespace
 
 Result<void> Agents::enable() {
   auto image = inject::Image::create();
   if (!image) return image.error();
-  traps_before_map_ = traps_before_map();
+  const std::uintptr_t wanted = traps_wanted();
+  traps_before_stops_ = wanted ? wanted : kTrapsBeforeStops;
+  traps_before_boot_ = wanted ? wanted : kTrapsBeforeBoot;
   image_ = std::move(*image);
   return {};
 }
@@ -90,6 +90,10 @@ Result<void> Agents::keep_texts() {
 
 void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notification) {
   if (!image_) return;
+  if (call.nr() == SYS_set_tid_address) {
+    loaded(call, listener, notification);
+    return;
+  }
   const Service service = inject::service_of(call.nr());
   if (service == inject::kServeNone) return;
   // Who is traced is traced through its forks.
@@ -105,11 +109,41 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
     if (!tree) inform(call, service);
   } else if (has_flag(process, ProcessFlag::kAgentMapped)) {
     patch(call, service);
-  } else if (!has_flag(process, ProcessFlag::kAgentRefused) &&
-             !has_flag(process, ProcessFlag::kNoAgent) &&
-             count_trap(process, tree ? kTreeWeight : 1) >= traps_before_map_) {
-    map(call, listener, notification);
+  } else if (may_have_agent(process)) {
+    const std::uintptr_t traps = count_trap(process, tree ? kTreeWeight : 1);
+    const bool in_place = !has_flag(process, ProcessFlag::kBootsByStops);
+    if (in_place ? time_to_boot(call, traps) : traps >= traps_before_stops_) {
+      boot(call, listener, notification);
+    }
   }
+}
+
+// Of a program that the dynamic loader has just put together: its libraries are there, it has one
+// thread, and no handlers yet.
+void Agents::loaded(SyscallContext& call, int listener, std::uint64_t notification) {
+  const ThreadGroup& process = call.task().group();
+  if (has_flag(process, ProcessFlag::kAgentMapped) || !may_have_agent(process) ||
+      has_flag(process, ProcessFlag::kBootsByStops) ||
+      counter(process, kTrapsShift) < traps_before_boot_) {
+    return;
+  }
+  boot(call, listener, notification);
+}
+
+// Not while the dynamic loader is at work: libraries that come later would have to be patched site
+// by site. It makes the first calls.
+bool Agents::time_to_boot(SyscallContext& call, std::uintptr_t traps) {
+  const std::uint64_t ip = call.guest().ip();
+  auto& first = first_places_[static_cast<std::size_t>(call.tid()) % first_places_.size()];
+  if (traps <= 1) first.store(ip, std::memory_order_relaxed);
+  if (traps >= traps_before_stops_) return true;
+  // Who is not traced would be attached to for this very call.
+  if (inject::serves_untraced(inject::service_of(call.nr())) &&
+      !runtime_.tracer().stays_traced(call.task().group())) {
+    return true;
+  }
+  const std::uint64_t other = first.load(std::memory_order_relaxed);
+  return traps >= traps_before_boot_ && (ip > other ? ip - other : other - ip) >= kLargestLoader;
 }
 
 void Agents::tell(pid_t tid, std::size_t offset, std::uint32_t value) {
@@ -153,11 +187,58 @@ void Agents::inform(SyscallContext& call, Service service) {
   }
 }
 
-void Agents::map(SyscallContext& call, int listener, std::uint64_t notification) {
+void Agents::boot(SyscallContext& call, int listener, std::uint64_t notification) {
   ThreadGroup& process = call.task().group();
   // Others would find the agent's descriptor among theirs.
   if (process.nr_threads() != 1 || memory_is_shared(process)) return;
   call.expect_delay();
+  if (has_flag(process, ProcessFlag::kBootsByStops)) {
+    boot_by_stops(call, listener, notification);
+  } else if (boots_.begin(call, listener, notification, image_->fd(), texts_.get())) {
+    call.answer(0);
+  } else {
+    set_flag(process, ProcessFlag::kBootsByStops);
+  }
+}
+
+void Agents::booted(SyscallContext& call) {
+  ThreadGroup& process = call.task().group();
+  call.expect_delay();
+  const auto booted = boots_.booted(call.task());
+  if (!booted) {
+    call.answer(-EINVAL);
+    return;
+  }
+  call.answer(static_cast<long>(booted->resume));
+  if (call.arg(0) != inject::kState || call.arg(1) != 0) {
+    set_flag(process, ProcessFlag::kAgentRefused);
+    return;
+  }
+  const RemoteMemory memory = call.memory();
+  const TextImages::Plan& plan = booted->plan;
+  const bool told = plan.slots.empty() ||
+                    memory.write_bytes(inject::kSlots + offsetof(inject::Slots, slot),
+                                       plan.slots.data(), plan.slots.size() * sizeof(inject::Slot));
+  // Jumps that lead nowhere.
+  if (!told) kill(call.tid(), SIGKILL);
+  (void)memory.write(RemotePtr<std::uint64_t>(inject::kSlots), TextImages::kSharedSlots);
+  const std::lock_guard lock(mutex_);
+  set_flag(process, ProcessFlag::kAgentMapped);
+  struct {
+    std::int32_t pid, tid, ppid_plus_1, host_ppid;
+    std::uint32_t ordinary_paths;
+  } const state = {process.vnr(), call.task().vnr(), 0, 0,
+                   has_flag(process, ProcessFlag::kProcTainted) ? 0u : 1u};
+  static_assert(offsetof(inject::State, ordinary_paths) == 16);
+  (void)memory.write_bytes(inject::kState, &state, sizeof state);
+}
+
+void Agents::ended(const ThreadGroup& process) {
+  if (has_flag(process, ProcessFlag::kBooting)) boots_.ended(process);
+}
+
+void Agents::boot_by_stops(SyscallContext& call, int listener, std::uint64_t notification) {
+  ThreadGroup& process = call.task().group();
   seccomp_notif_addfd add{};
   add.id = notification;
   add.srcfd = static_cast<__u32>(image_->fd());
@@ -334,7 +415,8 @@ void Agents::exec(Task& task) {
   change_flags(process, [](std::uintptr_t bits) {
     return bits &
            ~(static_cast<std::uintptr_t>(ProcessFlag::kAgentMapped) |
-             static_cast<std::uintptr_t>(ProcessFlag::kAgentRefused) | kCounterMask << kTrapsShift);
+             static_cast<std::uintptr_t>(ProcessFlag::kAgentRefused) |
+             static_cast<std::uintptr_t>(ProcessFlag::kBootsByStops) | kCounterMask << kTrapsShift);
   });
 }
 

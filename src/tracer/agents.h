@@ -1,6 +1,7 @@
 // The agent in guests: which process has it, what its state says, which sites jump to it.
 //
-// A process that makes many calls that the agent could serve gets it mapped (Tracer::map_agent());
+// A process that makes several calls that the agent could serve gets it (BootInPlace; where that
+// cannot be, by stops: Tracer::map_agent());
 // from then on each site that still traps is patched when its call is served. What the supervisor
 // needs to know of a process is read from the process's own memory, which a fork copies and an exec
 // forgets; only a few flags are kept (process_flags.h).
@@ -15,6 +16,7 @@
 #include "inject/image.h"
 #include "inject/served_calls.h"
 #include "inject/site.h"
+#include "tracer/boot_in_place.h"
 #include "tracer/text_images.h"
 #include "warren/kernel.h"
 
@@ -37,11 +39,18 @@ class Agents {
   void serve_untraced();
   // After that: texts are patched once for all. Errors: as TextImages::create().
   Result<void> keep_texts();
-  TextImages::Plan plan_texts(pid_t pid) { return texts_->plan(pid); }
+  TextImages::Plan plan_texts(pid_t pid) { return texts_->plan(pid, read_guest_maps(pid)); }
 
   // A notified call was handled, and its caller still waits for the answer to `notification` of
   // `listener`. Notifier threads.
   void after_call(SyscallContext& call, int listener, std::uint64_t notification);
+
+  // The agent says that it has come without stops. Notifier threads.
+  void booted(SyscallContext& call);
+  // A process with kBooting makes another call than that, from `ip`. True: it is to be answered
+  // with 0. Notifier threads.
+  bool boot_failed(Task& task, std::uint64_t ip) { return boots_.failed(task, ip); }
+  void ended(const ThreadGroup& process);
 
   // What a process's agent may have been told holds no more; to be called before any of its threads
   // can run with the change. Any thread.
@@ -69,7 +78,12 @@ class Agents {
   using Service = inject::Service;
 
   void inform(SyscallContext& call, Service service);
-  void map(SyscallContext& call, int listener, std::uint64_t notification);
+  void loaded(SyscallContext& call, int listener, std::uint64_t notification);
+  // Whether the agent is worth what it costs to bring it without stops; `traps`: what calls have
+  // cost so far.
+  bool time_to_boot(SyscallContext& call, std::uintptr_t traps);
+  void boot(SyscallContext& call, int listener, std::uint64_t notification);
+  void boot_by_stops(SyscallContext& call, int listener, std::uint64_t notification);
   void patch(SyscallContext& call, Service service);
   // The word of inject::State at `offset`. (mutex_)
   void tell(pid_t tid, std::size_t offset, std::uint32_t value);
@@ -81,7 +95,12 @@ class Agents {
   Runtime& runtime_;
   std::unique_ptr<inject::Image> image_;
   std::unique_ptr<TextImages> texts_;
-  std::uintptr_t traps_before_map_ = 0;
+  BootInPlace boots_;
+  std::uintptr_t traps_before_stops_ = 0;
+  std::uintptr_t traps_before_boot_ = 0;
+  // Where the first call of a program came from that the agent would have served. By process;
+  // lossy.
+  std::array<std::atomic<std::uint64_t>, 256> first_places_{};
   // Held while what is to be told is looked up and told, and while what is told is withdrawn, so
   // that nothing outdated is told. A leaf.
   std::mutex mutex_;

@@ -55,6 +55,7 @@ void Tracer::end_task(const Ref<Task>& task, int status) {
   if (task->alive()) {
     const bool leader = task->is_leader();
     runtime_.agent_forks().task_ended(*task);
+    if (leader) runtime_.agents().ended(*group);
     leave_groups(*task);
     result = runtime_.kernel().exit_task(*task, status);
     // A process's first thread stays in its groups until it is reaped.

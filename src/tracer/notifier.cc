@@ -139,9 +139,13 @@ bool Notifier::handle(void* notification, void* response) {
   answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
   const auto tid = static_cast<pid_t>(request.pid);
   Ref<Task> task = runtime_.task_of(tid);
-  const auto said = runtime_.untraced() && request.data.nr == SYS_getpid
-                        ? inject::private_call_at(request.data.instruction_pointer)
-                        : inject::PrivateCall::kNone;
+  auto said = request.data.nr == SYS_getpid
+                  ? inject::private_call_at(request.data.instruction_pointer)
+                  : inject::PrivateCall::kNone;
+  // Who is traced is traced through its forks.
+  if (!runtime_.untraced() && said != inject::PrivateCall::kBooted) {
+    said = inject::PrivateCall::kNone;
+  }
   if (!task && runtime_.untraced()) {
     if (said == inject::PrivateCall::kRegister) {
       take_in_child(tid, request, &answer);
@@ -172,6 +176,12 @@ bool Notifier::handle(void* notification, void* response) {
   if (counter(task->group(), kVforksShift) != 0 ||
       has_flag(task->group(), ProcessFlag::kMemoryShared)) {
     runtime_.agent_forks().look_after_vforks(*task);
+  }
+  if (has_flag(task->group(), ProcessFlag::kBooting) && said != inject::PrivateCall::kBooted &&
+      runtime_.agents().boot_failed(*task, request.data.instruction_pointer)) {
+    answer.flags = 0;
+    ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    return receiving;
   }
   SyscallContext context(runtime_, *task, tid, as_registers(request.data));
   context.set_notified();

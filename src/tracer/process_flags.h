@@ -41,6 +41,10 @@ enum class ProcessFlag : std::uintptr_t {
   kExecPending = 4096,
   // Its parent has died, and on the host it is another's child than here.
   kOrphaned = 8192,
+  // Its agent is on its way, without stops (BootInPlace).
+  kBooting = 16384,
+  // An agent can come only by stops.
+  kBootsByStops = 32768,
 };
 
 // Numbers beside the flags.

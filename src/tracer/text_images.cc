@@ -32,6 +32,8 @@ constexpr std::uint64_t kFileSize = std::uint64_t{1} << 28;
 constexpr std::uint64_t kLargestText = std::uint64_t{4} << 20;
 constexpr std::uint64_t kPage = inject::kPage;
 
+std::uint64_t length_of(const GuestMapping& mapping) { return mapping.end - mapping.begin; }
+
 // Whether the process has pages of its own in the range: breakpoints, or patches of somebody's.
 bool has_own_pages(pid_t pid, std::uint64_t address, std::uint64_t length) {
   constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
@@ -78,39 +80,9 @@ bool TextImages::wanted(inject::Service service) const {
   return number || paths_;
 }
 
-std::vector<TextImages::Mapping> TextImages::texts_of(pid_t pid) {
-  std::vector<Mapping> texts;
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/maps", pid);
-  FILE* const file = std::fopen(path, "re");
-  if (!file) return texts;
-  char line[4096 + 128];
-  while (std::fgets(line, sizeof line, file)) {
-    unsigned long begin = 0;
-    unsigned long end = 0;
-    unsigned long offset = 0;
-    unsigned long inode = 0;
-    unsigned major = 0;
-    unsigned minor = 0;
-    int name = 0;
-    char mode[5];
-    if (std::sscanf(line, "%lx-%lx %4s %lx %x:%x %lu %n", &begin, &end, mode, &offset, &major,
-                    &minor, &inode, &name) < 7) {
-      continue;
-    }
-    if (std::strcmp(mode, "r-xp") != 0 || inode == 0 || name == 0 || line[name] != '/') continue;
-    if (end - begin > kLargestText) continue;
-    std::string shown(line + name);
-    if (!shown.empty() && shown.back() == '\n') shown.pop_back();
-    texts.push_back({begin, end - begin, offset, major, minor, inode, std::move(shown)});
-  }
-  std::fclose(file);
-  return texts;
-}
-
 // The bytes come from the file, never from a guest: what one has made of its own memory must not
 // become the code of others.
-const TextImages::Text* TextImages::find(pid_t pid, const Mapping& mapping) {
+const TextImages::Text* TextImages::find(pid_t pid, const GuestMapping& mapping) {
   const std::string path = "/proc/" + std::to_string(pid) + "/root" + mapping.path;
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat st;
@@ -119,7 +91,7 @@ const TextImages::Text* TextImages::find(pid_t pid, const Mapping& mapping) {
     return nullptr;
   }
   const Key key{st.st_dev,          st.st_ino,      st.st_ctim.tv_sec,
-                st.st_ctim.tv_nsec, mapping.offset, mapping.length};
+                st.st_ctim.tv_nsec, mapping.offset, length_of(mapping)};
   const auto known = texts_.find(key);
   if (known != texts_.end()) return &known->second;
   Text& text = texts_[key];
@@ -127,11 +99,12 @@ const TextImages::Text* TextImages::find(pid_t pid, const Mapping& mapping) {
   return &text;
 }
 
-void TextImages::read(int fd, const Mapping& mapping, Text* text) {
-  if (used_ + mapping.length > kFileSize) return;
+void TextImages::read(int fd, const GuestMapping& mapping, Text* text) {
+  const std::uint64_t length = length_of(mapping);
+  if (used_ + length > kFileSize) return;
   unsigned char* const bytes = memory_ + used_;
   const auto offset = static_cast<off_t>(mapping.offset);
-  const ssize_t got = pread(fd, bytes, mapping.length, offset);
+  const ssize_t got = pread(fd, bytes, length, offset);
   if (got <= 0) return;
   const auto size = static_cast<std::uint64_t>(got);
   std::uint64_t slot = used_slots_;
@@ -162,23 +135,25 @@ void TextImages::read(int fd, const Mapping& mapping, Text* text) {
   }
   if (text->sites.empty()) return;
   text->offset = used_;
-  used_ += (mapping.length + kPage - 1) / kPage * kPage;
+  used_ += (length + kPage - 1) / kPage * kPage;
   used_slots_ = slot;
 }
 
-TextImages::Plan TextImages::plan(pid_t pid) {
+TextImages::Plan TextImages::plan(pid_t pid, const std::vector<GuestMapping>& maps) {
   Plan plan;
   const std::lock_guard lock(mutex_);
   const inject::Header& header = inject::agent_header();
-  for (const Mapping& mapping : texts_of(pid)) {
+  for (const GuestMapping& mapping : maps) {
+    const bool of_file = mapping.inode != 0 && mapping.path.starts_with('/');
+    if (!mapping.is_private_text() || !of_file || length_of(mapping) > kLargestText) continue;
     const Text* const text = find(pid, mapping);
     if (!text || text->sites.empty()) continue;
-    if (has_own_pages(pid, mapping.address, mapping.length)) continue;
-    plan.texts.push_back({mapping.address, mapping.length, text->offset});
+    if (has_own_pages(pid, mapping.begin, length_of(mapping))) continue;
+    plan.texts.push_back({mapping.begin, length_of(mapping), text->offset});
     plan.slots.resize(used_slots_);
     for (const Site& site : text->sites) {
       plan.slots[site.slot] = {.entry = header.first_stub + site.slot * header.stub_size,
-                               .return_address = mapping.address + site.offset,
+                               .return_address = mapping.begin + site.offset,
                                .service = header.services[site.service],
                                .nr = static_cast<std::uint32_t>(site.nr),
                                .unused = 0};

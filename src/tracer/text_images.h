@@ -12,13 +12,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "base/unique_fd.h"
 #include "inject/image.h"
+#include "tracer/guest_maps.h"
 #include "warren/result.h"
 
 namespace warren {
@@ -47,8 +47,8 @@ class TextImages {
     std::vector<Replacement> texts;
     std::vector<inject::Slot> slots;
   };
-  // For a process that stands still. What it has changed itself is left alone.
-  Plan plan(pid_t pid);
+  // For a process that stands still, and has that mapped. What it has changed itself is left alone.
+  Plan plan(pid_t pid, const std::vector<GuestMapping>& maps);
 
  private:
   struct Site {
@@ -63,19 +63,12 @@ class TextImages {
   };
   // A part of a file, as it was when it was read.
   using Key = std::tuple<dev_t, ino_t, std::int64_t, std::int64_t, std::uint64_t, std::uint64_t>;
-  struct Mapping {
-    std::uint64_t address, length, offset;
-    unsigned major, minor;
-    ino_t inode;
-    std::string path;
-  };
 
   TextImages(UniqueFd file, unsigned char* memory, bool tree, bool paths)
       : file_(std::move(file)), memory_(memory), tree_(tree), paths_(paths) {}
 
-  static std::vector<Mapping> texts_of(pid_t pid);
-  const Text* find(pid_t pid, const Mapping& mapping);
-  void read(int fd, const Mapping& mapping, Text* text);
+  const Text* find(pid_t pid, const GuestMapping& mapping);
+  void read(int fd, const GuestMapping& mapping, Text* text);
   bool wanted(inject::Service service) const;
 
   UniqueFd file_;

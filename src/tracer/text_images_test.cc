@@ -21,7 +21,7 @@ class TextImagesTest : public testing::Test {
     auto made = TextImages::create(tree, paths);
     ASSERT_TRUE(made);
     images_ = std::move(*made);
-    plan_ = images_->plan(getpid());
+    plan_ = images_->plan(getpid(), read_guest_maps(getpid()));
   }
 
   const unsigned char* map(const TextImages::Replacement& text) const {
@@ -90,7 +90,7 @@ TEST_F(TextImagesTest, OnlyWhatTheAgentMayServeIsPatched) {
 // Whoever maps the same text has the same image and the same slots.
 TEST_F(TextImagesTest, AnImageIsMadeOnce) {
   make(true, true);
-  const TextImages::Plan again = images_->plan(getpid());
+  const TextImages::Plan again = images_->plan(getpid(), read_guest_maps(getpid()));
   ASSERT_EQ(again.texts.size(), plan_.texts.size());
   for (std::size_t i = 0; i < again.texts.size(); ++i) {
     EXPECT_EQ(again.texts[i].offset, plan_.texts[i].offset);
@@ -107,7 +107,8 @@ TEST_F(TextImagesTest, ATextThatWasChangedIsLeftAlone) {
   ASSERT_EQ(mprotect(page, inject::kPage, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
   *static_cast<volatile unsigned char*>(page) = *page;
   ASSERT_EQ(mprotect(page, inject::kPage, PROT_READ | PROT_EXEC), 0);
-  for (const TextImages::Replacement& other : images_->plan(getpid()).texts) {
+  for (const TextImages::Replacement& other :
+       images_->plan(getpid(), read_guest_maps(getpid())).texts) {
     EXPECT_NE(other.address, text.address);
   }
 }
@@ -122,7 +123,7 @@ TEST_F(TextImagesTest, NobodyWritesToTheFile) {
 
 TEST_F(TextImagesTest, AProcessThatIsGoneHasNone) {
   make(true, true);
-  EXPECT_TRUE(images_->plan(0x7fffffff).texts.empty());
+  EXPECT_TRUE(images_->plan(0x7fffffff, read_guest_maps(0x7fffffff)).texts.empty());
 }
 
 }  // namespace

@@ -52,6 +52,19 @@ guest_named() {
   no_survivors
 }
 
+@test "an agent comes without stops" {
+  local tests without
+  # shellcheck disable=SC2016
+  tests='for i in 1 2 3 4 5 6 7 8 9 10; do test -e /etc/passwd && test -e /etc; done
+    while read -r line; do case $line in *warren-agent*) echo here;; esac; done </proc/self/maps'
+  run -0 --separate-stderr env WARREN_AGENT_AFTER=255 "$WARREN" run --stats --backend untraced -- dash -c "$tests"
+  [ "$output" = "" ]
+  without=$(sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr")
+  run -0 --separate-stderr env -u WARREN_AGENT_AFTER "$WARREN" run --stats --backend untraced -- dash -c "$tests"
+  [ "$output" = here ]
+  [ "$(sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr")" -eq "$without" ]
+}
+
 @test "a guest that lies about its children reaches nobody else" {
   c++ -std=c++20 -O1 -Wall -I "$SOURCES" -o fork_notes "$PROGRAMS/fork_notes.cc"
   env -u E2E_MARK sleep 1000 3>&- &
@@ -65,7 +78,7 @@ guest_named() {
   [ "$(ps -o stat= -p "$outsider")" != Z ]
   kill "$outsider"
   [[ "$output" == *"lied"*"ended 0"* ]]
-  [[ "$output" != *wrong* ]]
+  [[ "$output" != *wrong* ]] || { echo "$output" >&2; false; }
   no_survivors
 }
 
