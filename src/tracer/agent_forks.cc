@@ -401,6 +401,14 @@ bool AgentForks::forking(const Task& task) const {
   });
 }
 
+bool AgentForks::publishing() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [](const auto& entry) {
+    const InFlight::Child child = entry.second.child;
+    return child == InFlight::Child::kPublishing || child == InFlight::Child::kVisible;
+  });
+}
+
 void AgentForks::looked_for_orphans(std::chrono::steady_clock::time_point then, bool unknown) {
   using std::chrono::milliseconds;
   const std::lock_guard lock(mutex_);

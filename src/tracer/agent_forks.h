@@ -67,8 +67,9 @@ class AgentForks {
   // is over.
   void look_after_vforks(const Task& caller);
   // The children of quiet forks become known that their parents have noted, of one process or of
-  // all. Returns how many forks are left. Any thread; waits for others that are at it.
-  std::size_t settle(const ThreadGroup& parent);
+  // all. Returns how many forks are left, but for those of `still`: a task that stands still, and
+  // has not come to its clone(2) yet. Any thread; waits for others that are at it.
+  std::size_t settle(const ThreadGroup& parent, const Task* still = nullptr);
   std::size_t settle();
   // And those that run already, though their parents are not back from their calls. False: there
   // are some that have not yet noted whose they are.
@@ -92,6 +93,8 @@ class AgentForks {
   bool waits_for_child(const Task& task) const;
   // Whether it has taken numbers for a child that is not known yet.
   bool forking(const Task& task) const;
+  // Whether a child is just becoming known, and its end perhaps not watched for yet.
+  bool publishing() const;
   bool has_quiet() const { return nr_quiet_.load(std::memory_order_relaxed) != 0; }
   // Forks whose parents have died before their children told of themselves.
   bool has_orphans() const { return orphans_.load(std::memory_order_relaxed) != 0; }
@@ -154,7 +157,7 @@ class AgentForks {
   void forget_gone(const ThreadGroup* parent);
   // What a child says that its parent has not noted yet; with the host's list of its children.
   bool look_among_children(const Quiet& fork);
-  std::size_t settle_where(const ThreadGroup* parent);
+  std::size_t settle_where(const ThreadGroup* parent, const Task* still);
   // Those of one process, or of all; mutex_ being held.
   std::vector<Quiet> quiet_forks(const ThreadGroup* parent, InFlight::Child child) const;
   // Whether that child can be at its place in its parent's memory; mutex_ being held.

@@ -337,6 +337,11 @@ bool Agents::met_patch(pid_t tid, std::uint64_t address) const {
   return false;
 }
 
+void Agents::withdraw_numbers(Task& task) {
+  using Numbers = std::array<char, offsetof(inject::State, ordinary_paths)>;
+  (void)RemoteMemory(task.level0()).write(RemotePtr<Numbers>(inject::kState), Numbers{});
+}
+
 void Agents::withdraw_answers(Task& task) {
   using Answers = std::array<char, offsetof(inject::State, key)>;
   (void)RemoteMemory(task.level0()).write(RemotePtr<Answers>(inject::kState), Answers{});
@@ -374,7 +379,14 @@ void Agents::share_memory(Task& task, bool for_vfork) {
   } else {
     set_flag(process, ProcessFlag::kMemoryShared);
   }
-  if (has_flag(process, ProcessFlag::kAgentMapped)) withdraw_answers(task);
+  if (!has_flag(process, ProcessFlag::kAgentMapped)) return;
+  // What paths mean is the same for a child of vfork; if it gets a directory inside /proc, taint()
+  // says so to both, and while they share their memory nobody says otherwise.
+  if (for_vfork) {
+    withdraw_numbers(task);
+  } else {
+    withdraw_answers(task);
+  }
 }
 
 void Agents::vfork_ended(ThreadGroup& parent, ThreadGroup* child) {

@@ -89,6 +89,7 @@ class Agents {
   void tell(pid_t tid, std::size_t offset, std::uint32_t value);
   // What State says in answer to calls; and of children as well. (mutex_)
   static void withdraw_answers(Task& task);
+  static void withdraw_numbers(Task& task);  // but not what paths mean
   static void withdraw_all(Task& task);
   void write_jump(pid_t tid, std::uint64_t site, const inject::SiteBytes& jump, bool alone);
 

@@ -123,10 +123,25 @@ void DeathWatch::drain() {
   if (epoll_.ok()) tell();
 }
 
+// All that there is to tell by now, so that who has seen a death's consequence knows of the death;
+// but not what comes meanwhile, which need not end.
 void DeathWatch::tell() {
   const std::lock_guard telling(telling_);
+  std::size_t most = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    most = watched_.size() + 1;
+  }
+  while (const std::size_t told = tell_some()) {
+    if (told >= most) break;
+    most -= told;
+  }
+}
+
+std::size_t DeathWatch::tell_some() {
   std::array<epoll_event, 64> events;
   const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
+  if (count < 0) return 0;
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     if (event.data.u64 == 0) continue;  // only to wake the watch's own thread
@@ -154,6 +169,8 @@ void DeathWatch::tell() {
       stranger_observer_(host, key);
     }
   }
+  // Less than there was room for is all.
+  return static_cast<std::size_t>(count) < events.size() ? 0 : events.size();
 }
 
 }  // namespace warren

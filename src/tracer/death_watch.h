@@ -61,6 +61,7 @@ class DeathWatch {
   void run();
   void wake();
   void tell();
+  std::size_t tell_some();  // how many; 0: those were all
 
   Observer observer_;
   StrangerObserver stranger_observer_;

@@ -20,7 +20,7 @@ inline constexpr int kLandlockScopeAbi = 6;
 
 // Not thread-safe: it belongs to a command, before that has threads. Synchronous wake-up is found
 // out where there is a listener, which only a process with a filter for good has: by
-// enable_synchronous_wakeup() and, for `warren doctor`, by a child.
+// set_synchronous_wakeup() and, for `warren doctor`, by a child.
 class HostFeatures {
  public:
   // Does without the features that are named in the list, with commas between them; an empty one

@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,9 +69,10 @@ bool is_about_caller_alone(int nr) {
 }  // namespace
 
 Notifier::Notifier(Runtime& runtime, UniqueFd listener, bool sync_wakeup)
-    : runtime_(runtime), listener_(std::move(listener)) {
-  // Without, calls are served all the same.
-  if (sync_wakeup) enable_synchronous_wakeup(listener_.get());
+    : runtime_(runtime),
+      listener_(std::move(listener)),
+      // Without, calls are served all the same.
+      sync_wakeup_(sync_wakeup && set_synchronous_wakeup(listener_.get(), true)) {
   struct sigaction action {};
   action.sa_sigaction = [](int, siginfo_t*, void* context) {
     arch::leave_interruptible_syscall(static_cast<ucontext_t*>(context));
@@ -114,6 +116,7 @@ void Notifier::serve() {
     if (!receiving) receiver_.acquire();
     receiving = true;
     std::memset(request.get(), 0, request_size);
+    const int before = sync_wakeup_ ? sched_getcpu() : 0;
     const long r = arch::interruptible_syscall(&stopping_, SYS_ioctl, listener_.get(),
                                                static_cast<long>(SECCOMP_IOCTL_NOTIF_RECV),
                                                reinterpret_cast<long>(request.get()), 0);
@@ -125,7 +128,12 @@ void Notifier::serve() {
       break;
     }
     std::memset(response.get(), 0, response_size);
+    const auto caller = reinterpret_cast<const seccomp_notif*>(request.get())->pid;
+    const bool stays = sync_wakeup_ && !caller_processor_.is_here(static_cast<pid_t>(caller),
+                                                                  before, sched_getcpu());
+    if (stays) set_synchronous_wakeup(listener_.get(), false);
     receiving = handle(request.get(), response.get());
+    if (stays) set_synchronous_wakeup(listener_.get(), true);
   }
   if (receiving) receiver_.release();  // so that the next thread ends as well
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "tracer/caller_processor.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
 
@@ -39,6 +40,8 @@ class Notifier {
 
   Runtime& runtime_;
   UniqueFd listener_;
+  const bool sync_wakeup_;
+  CallerProcessor caller_processor_;
   std::atomic<int> stopping_{0};
   std::atomic<int> serving_{0};
   std::binary_semaphore receiver_{1};

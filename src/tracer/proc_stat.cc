@@ -26,8 +26,11 @@ ProcStat read_proc_stat(pid_t tid) {
   ProcStat stat;
   unsigned long user = 0;
   unsigned long system = 0;
-  if (!end || std::sscanf(end + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %lu %lu",
-                          &stat.state, &stat.parent, &user, &system) != 4) {
+  if (!end || std::sscanf(end + 1,
+                          " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %lu %lu"
+                          " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+                          " %*s %*s %*s %d",
+                          &stat.state, &stat.parent, &user, &system, &stat.processor) != 5) {
     return {};
   }
   stat.children_user = user;

@@ -15,6 +15,7 @@ struct ProcStat {
   // Of children that were waited for, in ticks of the clock.
   std::uint64_t children_user = 0;
   std::uint64_t children_system = 0;
+  int processor = -1;  // the last one that it ran on
 };
 
 // /proc/TID/stat. Any thread.

@@ -1,6 +1,7 @@
 #include "tracer/proc_stat.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,28 @@ TEST(ProcStat, OfAZombieAndOfNobody) {
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
   EXPECT_EQ(read_proc_stat(child).state, 0);
   EXPECT_EQ(read_proc_status(child).process, 0);
+}
+
+TEST(ProcStat, HasTheProcessor) {
+  cpu_set_t all;
+  ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    for (std::size_t i = CPU_SETSIZE; i-- > 0;) {
+      if (!CPU_ISSET(i, &all)) continue;
+      CPU_ZERO(&all);
+      CPU_SET(i, &all);
+      sched_setaffinity(0, sizeof all, &all);
+      raise(SIGSTOP);
+      _exit(static_cast<int>(i));
+    }
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, WUNTRACED), child);
+  const int processor = read_proc_stat(child).processor;
+  kill(child, SIGCONT);
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(processor, WEXITSTATUS(status));
 }
 
 TEST(ProcStatus, HasTheSignals) {

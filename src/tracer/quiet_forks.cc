@@ -94,7 +94,7 @@ void AgentForks::look_up(const std::vector<Quiet>& quiet) {
   }
 }
 
-std::size_t AgentForks::settle_where(const ThreadGroup* parent) {
+std::size_t AgentForks::settle_where(const ThreadGroup* parent, const Task* still) {
   if (any_gone_.load(std::memory_order_relaxed)) forget_gone(parent);
   if (nr_quiet_.load(std::memory_order_relaxed) == 0) return 0;
   std::vector<Quiet> quiet;
@@ -105,7 +105,9 @@ std::size_t AgentForks::settle_where(const ThreadGroup* parent) {
   look_up(quiet);
   std::unique_lock lock(mutex_);
   published_.wait(lock, [&] { return quiet_forks(parent, InFlight::Child::kPublishing).empty(); });
-  return quiet_forks(parent, InFlight::Child::kReserved).size();
+  const std::vector<Quiet> left = quiet_forks(parent, InFlight::Child::kReserved);
+  return static_cast<std::size_t>(std::count_if(
+      left.begin(), left.end(), [&](const Quiet& fork) { return fork.parent != still; }));
 }
 
 // The first thing that a child does is to note its key.
@@ -125,7 +127,7 @@ bool AgentForks::look_among_children(const Quiet& fork) {
 }
 
 bool AgentForks::settle_all_that_run() {
-  if (settle_where(nullptr) == 0) return true;
+  if (settle() == 0) return true;
   std::vector<Quiet> quiet;
   {
     const std::lock_guard lock(mutex_);
@@ -136,8 +138,10 @@ bool AgentForks::settle_all_that_run() {
   return all;
 }
 
-std::size_t AgentForks::settle(const ThreadGroup& parent) { return settle_where(&parent); }
-std::size_t AgentForks::settle() { return settle_where(nullptr); }
+std::size_t AgentForks::settle(const ThreadGroup& parent, const Task* still) {
+  return settle_where(&parent, still);
+}
+std::size_t AgentForks::settle() { return settle_where(nullptr, nullptr); }
 
 void AgentForks::wait_until_published(std::uint32_t id) {
   std::unique_lock lock(mutex_);

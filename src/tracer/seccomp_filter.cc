@@ -230,8 +230,9 @@ Result<int> install_seccomp_filter(std::span<const sock_filter> program) {
   return static_cast<int>(fd);
 }
 
-bool enable_synchronous_wakeup(int listener) {
-  return ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) == 0;
+bool set_synchronous_wakeup(int listener, bool on) {
+  const unsigned long flags = on ? SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP : 0;
+  return ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags) == 0;
 }
 
 }  // namespace warren

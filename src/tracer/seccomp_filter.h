@@ -25,6 +25,6 @@ Result<int> install_seccomp_filter(std::span<const sock_filter> program);
 
 // Prepares a listener for serving: asks for wake-ups on the notifier's own core (Linux 6.6), which
 // make a notification some four times cheaper. False where the host cannot.
-bool enable_synchronous_wakeup(int listener);
+bool set_synchronous_wakeup(int listener, bool on);
 
 }  // namespace warren

@@ -165,7 +165,7 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     bool known = false;
     Nr nr = runtime_.to_guest_or_reaped(*ns, info.si_pid, &known);
     if (!known) {
-      find_lost_child(tracee.task->group(), info.si_pid);
+      find_lost_child(*tracee.task, info.si_pid);
       nr = runtime_.to_guest_or_reaped(*ns, info.si_pid, &known);
     }
     if (known) {

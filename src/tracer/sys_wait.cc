@@ -40,7 +40,7 @@ Nr note_waited(Runtime& runtime, Task& task, pid_t host, const CpuTime* time) {
   const Nr known = runtime.moved_children().nr_for(task.group(), host);
   Ref<ThreadGroup> child = runtime.kernel().find_group(runtime.kernel().root(), host);
   if (!child) {
-    runtime.tracer().find_lost_child(task.group(), host);
+    runtime.tracer().find_lost_child(task, host);
     child = runtime.kernel().find_group(runtime.kernel().root(), host);
   }
   if (child) {

@@ -98,13 +98,14 @@ class Tracer {
   // Forks and deaths of what is not traced that have happened until now, and that nobody told of.
   // Any thread. Costs a system call, and one for each process that has forked lately. False: there
   // are children that were born just now, and have not come to their first instruction. Nobody can
-  // know of those, so it is enough before a look at processes.
-  bool take_in_news();
+  // know of those, so it is enough before a look at processes. `still`: a task whose own fork, if
+  // it has begun one, goes on no sooner than this returns.
+  bool take_in_news(const Task* still = nullptr);
   // And those, which take a moment: before whatever is done to all that there are.
   void take_in_newborn();
   // The host tells a process of the end of a child that nobody knows. It is known after this, or
   // has been; unless it never was a guest. Any thread.
-  void find_lost_child(const ThreadGroup& parent, pid_t host);
+  void find_lost_child(const Task& parent, pid_t host);
   // Something of that kind is about to happen: it is taken in before long, whoever asks. Any
   // thread.
   void expect_news();
@@ -186,7 +187,7 @@ class Tracer {
   // The task has ended; `time`: what it used itself.
   void count_time(const Task& task, CpuTime time);
   // False: there are tasks yet that nobody knows, and that may be such children.
-  bool look_for_lost_children();
+  bool look_for_lost_children(const Task* still = nullptr);
   bool is_known_child(pid_t host) const;
   bool adopt_lost_child(pid_t host);
   void look_for_lost_children_now_and_then();
@@ -292,6 +293,8 @@ class Tracer {
   std::chrono::milliseconds look_interval_{1};
   // Until when take_in_newborn() waits for nobody.
   std::atomic<std::chrono::steady_clock::time_point> impatient_until_{};
+  // Until when find_lost_child() waits no longer than it takes to look.
+  std::atomic<std::chrono::steady_clock::time_point> not_lost_until_{};
   std::mutex lost_mutex_;                   // before deaths_mutex_
   WaitedTimes waited_times_;                // of processes until they are reaped
   std::atomic<bool> awaits_deaths_{false};  // the loop has to look again after each

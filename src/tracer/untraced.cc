@@ -227,13 +227,13 @@ bool Tracer::watch_stranger(pid_t host, std::uint64_t key) {
   return watched || watched.error_code() != ESRCH;
 }
 
-bool Tracer::take_in_news() {
+bool Tracer::take_in_news(const Task* still) {
   if (!runtime_.untraced()) return true;
   // In this order: those that become known now may have ended already.
   const bool all = runtime_.agent_forks().settle_all_that_run();
   death_watch_.drain();
   if (!runtime_.agent_forks().has_new_orphans()) return all;
-  return look_for_lost_children() && all;
+  return look_for_lost_children(still) && all;
 }
 
 void Tracer::take_in_newborn() {
@@ -338,19 +338,29 @@ void Tracer::waited_for(ThreadGroup& child, const ThreadGroup& parent, const Cpu
   }
 }
 
-void Tracer::find_lost_child(const ThreadGroup& parent, pid_t host) {
+void Tracer::find_lost_child(const Task& parent, pid_t host) {
   AgentForks& forks = runtime_.agent_forks();
   if (!forks.has_quiet()) return;
-  // Another thread of the same process may have made it, and be about to say so; or an orphan's
-  // brother is just about to note its key.
-  for (int i = 0; i < 50; ++i) {
-    take_in_news();
-    const bool told = forks.settle(parent) == 0;
+  // Another thread of the same process may have made it, and be about to say so; an orphan's
+  // brother is just about to note its key, and waits for a processor; or its parent has died, and
+  // nobody watches that one yet. One that went round the agent never notes anything, and must not
+  // make others wait each time.
+  using Clock = std::chrono::steady_clock;
+  const bool patient = Clock::now() >= not_lost_until_.load();
+  const auto end = Clock::now() + std::chrono::milliseconds(patient ? 5000 : 10);
+  for (auto pause = std::chrono::microseconds(200);;) {
+    take_in_news(&parent);
+    const bool told = forks.settle(parent.group(), &parent) == 0;
+    // Asked first: what another thread finds meanwhile is seen below, or the next time.
+    const bool more = !told || forks.has_new_orphans() || forks.publishing();
     if (is_known_child(host) || (told && adopt_lost_child(host))) return;
-    if (!told && forks.adopt_vforked(parent, host)) return;
-    if (told && !forks.has_new_orphans()) return;
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    if (!told && forks.adopt_vforked(parent.group(), host)) return;
+    if (!more) return;
+    if (Clock::now() >= end) break;
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, std::chrono::microseconds(5000));
   }
+  not_lost_until_ = Clock::now() + std::chrono::seconds(10);
 }
 
 bool Tracer::is_known_child(pid_t host) const {
@@ -374,7 +384,7 @@ void Tracer::look_for_lost_children_now_and_then() {
   next_look_ = now + look_interval_;
 }
 
-bool Tracer::look_for_lost_children() {
+bool Tracer::look_for_lost_children(const Task* still) {
   const auto now = std::chrono::steady_clock::now();
   bool unknown = false;
   std::vector<pid_t> zombies;
@@ -389,7 +399,7 @@ bool Tracer::look_for_lost_children() {
       if (stat.state == 0 || (!parent && stat.parent != getpid())) continue;
       if (stat.state == 'Z' || stat.state == 'X') {
         if (!parent) continue;
-        if (runtime_.agent_forks().settle(parent->group()) != 0) {
+        if (runtime_.agent_forks().settle(parent->group(), still) != 0) {
           unknown = true;  // or it is one that its parent will tell of
         } else if (!runtime_.task_of(pid)) {
           zombies.push_back(pid);

@@ -64,6 +64,27 @@ static void relative() {
   });
 }
 
+// A child of vfork has its parent's memory, and in it what the parent's agent knows of paths.
+static void vforked() {
+  for (int i = 0; i < 3; i++) {
+    say("ordinary %ld", access_of("/etc/passwd"));
+    static volatile long in_etc, in_proc;
+    static char stat[16];
+    const pid_t child = vfork();
+    if (child == 0) {
+      in_etc = site<0, SYS_access>(arg("/etc/passwd"), F_OK);
+      chdir("/proc/self");
+      const long fd = site<0, SYS_openat>(AT_FDCWD, arg("stat"), O_RDONLY);
+      in_proc = read(static_cast<int>(fd), stat, sizeof stat - 1);
+      _exit(0);
+    }
+    say("%s", reap(child).c_str());
+    stat[strcspn(stat, " ")] = 0;
+    say("vforked %ld, read %ld, its own %d", in_etc, in_proc, atoi(stat) == child);
+    say("relative %ld, ordinary %ld", access_of("self/stat"), access_of("/etc/passwd"));
+  }
+}
+
 static void descriptors() {
   in_child("a directory of /proc", [] {
     int etc = MUST(open("/etc", O_RDONLY | O_DIRECTORY));
@@ -326,6 +347,7 @@ int main() {
     bad_paths_and_signals();
     standard_files();
     in_child("relative", relative);
+    in_child("vforked", vforked);
     descriptors();
     links();
   });
