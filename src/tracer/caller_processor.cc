@@ -9,7 +9,9 @@ bool CallerProcessor::is_here(pid_t tid, int before, int now) {
   const auto there = [&](int processor) {
     return static_cast<std::uint64_t>(tid) << 32 | static_cast<std::uint32_t>(processor);
   };
-  if (now != before || last.load(std::memory_order_relaxed) == there(now)) {
+  const std::uint64_t known = last.load(std::memory_order_relaxed);
+  // A task's first call is not worth the look, which costs as much as the call.
+  if (now != before || known == there(now) || known >> 32 != static_cast<std::uint64_t>(tid)) {
     last.store(there(now), std::memory_order_relaxed);
     return true;
   }

@@ -47,10 +47,12 @@ class CallerProcessorTest : public testing::Test {
   int there_ = -1;
 };
 
-TEST_F(CallerProcessorTest, WhoDidNotMoveLooksWhereTheCallerIs) {
+TEST_F(CallerProcessorTest, WhoDidNotMoveLooksWhereAKnownCallerIs) {
+  EXPECT_TRUE(processor_.is_here(child_, here_, here_));
   EXPECT_TRUE(processor_.is_here(child_, here_, here_));
   EXPECT_FALSE(processor_.is_here(child_, there_, there_));
   EXPECT_FALSE(processor_.is_here(child_, there_, there_));
+  EXPECT_TRUE(processor_.is_here(child_, here_, here_));
 }
 
 TEST_F(CallerProcessorTest, WhoWasMovedIsWhereTheCallerIs) {
@@ -58,12 +60,13 @@ TEST_F(CallerProcessorTest, WhoWasMovedIsWhereTheCallerIs) {
   EXPECT_TRUE(processor_.is_here(child_, here_, there_));
   // And the caller stays there when it is answered.
   EXPECT_TRUE(processor_.is_here(child_, there_, there_));
-  EXPECT_TRUE(processor_.is_here(child_, here_, here_));
 }
 
-TEST_F(CallerProcessorTest, AnotherCallerOfTheSamePlaceIsLookedAt) {
-  EXPECT_TRUE(processor_.is_here(child_ + 256, here_, there_));
-  EXPECT_FALSE(processor_.is_here(child_, there_, there_));
+TEST_F(CallerProcessorTest, AFirstCallIsNotWorthALook) {
+  EXPECT_TRUE(processor_.is_here(child_, there_, there_));
+  // One that takes its place in the table, and back.
+  EXPECT_TRUE(processor_.is_here(child_ + 256, here_, here_));
+  EXPECT_TRUE(processor_.is_here(child_, there_, there_));
 }
 
 }  // namespace
