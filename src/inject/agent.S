@@ -31,6 +31,10 @@
 #define ASKING_PART 28
 
 #define AT_FDCWD -100
+#define SIGPIPE 13
+#define SIGCHLD 17
+#define SA_FLAGS 8  // in the kernel's struct sigaction
+#define SA_SIGINFO 4
 #define PATH_MAX 4096
 #define PAGE 4096
 
@@ -105,6 +109,7 @@ warren_agent_header:
   .quad serve_vfork
   .quad serve_clone3
   .quad serve_wait4
+  .quad serve_sigaction
 
 // The supervisor does it.
 ask:
@@ -182,6 +187,39 @@ trusted_framed:
   syscall
 trusted_ip:
   LEAVE
+
+// A handler that sees a number of the host's needs the supervisor; most see none. Only signals by
+// which the kernel tells one are looked at, as in the table of calls.
+serve_sigaction:
+  cmpl $0, SERVE_FORKS
+  je ask
+  cmp $SIGCHLD, %edi
+  je 1f
+  cmp $SIGPIPE, %edi
+  jne 2f
+1:
+  test %rsi, %rsi
+  jz 2f
+  ENTER
+  mov %eax, -8(%rsp)
+  mov %rdi, -24(%rsp)
+  mov %rsi, -32(%rsp)
+  mov %rdx, -40(%rsp)
+  mov %r10, -48(%rsp)
+  add $SA_FLAGS, %rsi
+  PROBE
+  mov -24(%rsp), %rdi
+  mov -32(%rsp), %rsi
+  mov -40(%rsp), %rdx
+  mov -48(%rsp), %r10
+  jne asked_for
+  testl $SA_SIGINFO, SA_FLAGS(%rsi)
+  jnz asked_for
+  mov -8(%rsp), %eax
+  jmp trusted_framed
+2:
+  ENTER
+  jmp trusted_framed
 
 serve_path0:
   mov %rdi, %r11

@@ -149,7 +149,7 @@ class Guest {
     fork_after = {};
     common.child = {};
     const Service service = service_of(nr);
-    fork_site_forks = serves_untraced(service) && service != kServeWait4;
+    fork_site_forks = serves_tree(service) && service != kServeWait4;
     fork_site();
     return fork_after;
   }

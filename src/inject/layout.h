@@ -129,6 +129,7 @@ enum Service : std::uint32_t {
   kServeVfork,
   kServeClone3,
   kServeWait4,
+  kServeSigaction,
   kNrServices,
 };
 

@@ -60,6 +60,8 @@ Service service_of(int nr) {
       return kServeClone3;
     case SYS_wait4:
       return kServeWait4;
+    case SYS_rt_sigaction:
+      return kServeSigaction;
     default:
       return kServeNone;
   }

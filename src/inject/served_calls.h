@@ -13,15 +13,20 @@ inline bool answers(Service service) {
   return service == kServePid || service == kServeTid || service == kServeParentPid;
 }
 
-// Whether the service is for guests that are not traced alone. The calls that it makes itself come
-// from places of their own.
-inline bool serves_untraced(Service service) {
+// Whether it is a fork or a wait. The calls that such a service makes itself come from places of
+// their own.
+inline bool serves_tree(Service service) {
   return service >= kServeClone && service <= kServeWait4;
+}
+
+// Whether the service is for guests that are not traced alone.
+inline bool serves_untraced(Service service) {
+  return serves_tree(service) || service == kServeSigaction;
 }
 
 // Whether the agent may make the call itself, from its trusted place.
 inline bool is_trusted(Service service) {
-  return service != kServeNone && !answers(service) && !serves_untraced(service);
+  return service != kServeNone && !answers(service) && !serves_tree(service);
 }
 
 }  // namespace warren::inject

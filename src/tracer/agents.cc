@@ -97,8 +97,8 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
   const Service service = inject::service_of(call.nr());
   if (service == inject::kServeNone) return;
   // Who is traced is traced through its forks.
-  const bool tree = inject::serves_untraced(service);
-  if (tree && !runtime_.untraced()) return;
+  if (inject::serves_untraced(service) && !runtime_.untraced()) return;
+  const bool tree = inject::serves_tree(service);
   // An agent that asks for every path saves nothing by it.
   const bool number = service == inject::kServePid || service == inject::kServeTid ||
                       service == inject::kServeParentPid;
@@ -106,7 +106,7 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
   ThreadGroup& process = call.task().group();
   const std::uint64_t ip = call.guest().ip();
   if (ip == inject::agent_header().asking_ip || inject::is_fork_asking_place(ip)) {
-    if (!tree) inform(call, service);
+    if (!inject::serves_untraced(service)) inform(call, service);
   } else if (has_flag(process, ProcessFlag::kAgentMapped)) {
     patch(call, service);
   } else if (may_have_agent(process)) {
@@ -138,7 +138,7 @@ bool Agents::time_to_boot(SyscallContext& call, std::uintptr_t traps) {
   if (traps <= 1) first.store(ip, std::memory_order_relaxed);
   if (traps >= traps_before_stops_) return true;
   // Who is not traced would be attached to for this very call.
-  if (inject::serves_untraced(inject::service_of(call.nr())) &&
+  if (inject::serves_tree(inject::service_of(call.nr())) &&
       !runtime_.tracer().stays_traced(call.task().group())) {
     return true;
   }

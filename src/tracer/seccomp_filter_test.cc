@@ -196,6 +196,20 @@ TEST_F(SeccompFilter, CallsThatTheAgentDoesNotKnowAreJudgedAlikeEverywhereInIt) 
   }
 }
 
+TEST_F(SeccompFilter, HandlersAreInstalledUnseenFromTheTrustedPlaceAlone) {
+  for (const int signal : {SIGCHLD, SIGPIPE}) {
+    seccomp_data call = call_of(SYS_rt_sigaction, kElsewhere);
+    call.args[0] = static_cast<std::uint64_t>(signal);
+    call.args[1] = 0x1000;
+    EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_USER_NOTIF);
+    for (const std::uint64_t ip : places_of_the_agent()) {
+      call.instruction_pointer = ip;
+      EXPECT_EQ(answer(untraced_, call) == SECCOMP_RET_ALLOW, ip == trusted_) << std::hex << ip;
+      EXPECT_EQ(answer(untraced_asking_, call), SECCOMP_RET_USER_NOTIF) << std::hex << ip;
+    }
+  }
+}
+
 // Untraced, with shared memory or in a namespace of its own, a child would be nobody's.
 TEST_F(SeccompFilter, NoPlaceOfTheAgentMayMakeJustAnyChild) {
   for (const std::uint64_t ip : places_of_the_agent()) {

@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <termios.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -104,6 +106,15 @@ void finish_getlk(FinishedCall& done) {
   (void)done.memory().write(at, done.runtime().to_guest_or_reaped(*done.task().ns(), *host));
 }
 
+// Shells ask whatever is their standard error; of what is no terminal, the kernel knows no number.
+bool is_terminal(SyscallContext& call) {
+  const auto fd = guest_fd(call.tid(), call.int_arg(0));
+  if (!fd) return fd.error_code() != EBADF;
+  struct stat st;
+  if (fstat(fd->get(), &st) == 0 && !S_ISCHR(st.st_mode)) return false;
+  return isatty(fd->get()) == 1 || errno != ENOTTY;
+}
+
 }  // namespace
 
 void sys_fcntl(SyscallContext& call) {
@@ -139,7 +150,12 @@ void sys_fcntl(SyscallContext& call) {
 }
 
 void sys_ioctl_pid(SyscallContext& call) {
-  switch (static_cast<std::uint32_t>(call.arg(1))) {
+  const auto command = static_cast<std::uint32_t>(call.arg(1));
+  if ((command == TIOCGPGRP || command == TIOCGSID || command == TIOCSPGRP) && call.postponed()) {
+    if (!is_terminal(call)) call.run();
+    return;
+  }
+  switch (command) {
     case TIOCGPGRP:
     case TIOCGSID:
       number_comes_back(call, 2, false);
