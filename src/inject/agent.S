@@ -33,6 +33,7 @@
 #define AT_FDCWD -100
 #define SIGPIPE 13
 #define SIGCHLD 17
+#define SIGXFSZ 25
 #define SA_FLAGS 8  // in the kernel's struct sigaction
 #define SA_SIGINFO 4
 #define PATH_MAX 4096
@@ -196,6 +197,8 @@ serve_sigaction:
   cmp $SIGCHLD, %edi
   je 1f
   cmp $SIGPIPE, %edi
+  je 1f
+  cmp $SIGXFSZ, %edi
   jne 2f
 1:
   test %rsi, %rsi

@@ -197,7 +197,7 @@ TEST_F(SeccompFilter, CallsThatTheAgentDoesNotKnowAreJudgedAlikeEverywhereInIt) 
 }
 
 TEST_F(SeccompFilter, HandlersAreInstalledUnseenFromTheTrustedPlaceAlone) {
-  for (const int signal : {SIGCHLD, SIGPIPE}) {
+  for (const int signal : {SIGCHLD, SIGPIPE, SIGXFSZ}) {
     seccomp_data call = call_of(SYS_rt_sigaction, kElsewhere);
     call.args[0] = static_cast<std::uint64_t>(signal);
     call.args[1] = 0x1000;

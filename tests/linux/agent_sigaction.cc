@@ -78,6 +78,13 @@ static void with_siginfo() {
   seen_pid = 0;
   SHOW(write(fds[1], "x", 1));
   say("pipe: %s", seen_pid == getpid() && seen_signal == SIGPIPE ? "its own" : "another's");
+  MUST(sigaction(SIGXFSZ, &action, nullptr));
+  const rlimit small = {0, 0};
+  MUST(setrlimit(RLIMIT_FSIZE, &small));
+  seen_pid = 0;
+  const int file = MUST(memfd_create("file", 0));
+  SHOW(write(file, "x", 1));
+  say("size: %s", seen_pid == getpid() && seen_signal == SIGXFSZ ? "its own" : "another's");
   struct sigaction old = {};
   MUST(sigaction(SIGCHLD, nullptr, &old));
   say("old is %d, flags %x", old.sa_sigaction == action.sa_sigaction,
