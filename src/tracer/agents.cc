@@ -444,7 +444,8 @@ void* Agents::inherited_flags(const ThreadGroup& parent, bool shares_memory) {
   auto bits = reinterpret_cast<std::uintptr_t>(parent.data());
   bits &= ~(kCounterMask << kVforksShift | static_cast<std::uintptr_t>(ProcessFlag::kLeaderEnded) |
             static_cast<std::uintptr_t>(ProcessFlag::kHadThreads) |
-            static_cast<std::uintptr_t>(ProcessFlag::kOrphaned));
+            static_cast<std::uintptr_t>(ProcessFlag::kOrphaned) |
+            static_cast<std::uintptr_t>(ProcessFlag::kBooting));
   const auto shared = static_cast<std::uintptr_t>(ProcessFlag::kMemoryShared);
   return reinterpret_cast<void*>(shares_memory ? bits | shared : bits & ~shared);
 }
