@@ -211,13 +211,15 @@ void AgentForks::look_after_vforks(const Task& caller) {
   std::optional<InFlight> over;
   {
     const std::lock_guard lock(mutex_);
-    for (auto it = in_flight_.begin(); it != in_flight_.end() && !over; ++it) {
+    for (auto it = in_flight_.begin(); it != in_flight_.end(); ++it) {
       const InFlight& fork = it->second;
       if (!fork.quiet || !fork.vforks || fork.child != InFlight::Child::kKnown) continue;
       const bool of_child = fork.vforked == &caller.group() &&
                             syscall(SYS_kcmp, caller.group().level0(),
                                     fork.parent->group().level0(), KCMP_VM, 0, 0) != 0;
-      if (of_child || fork.parent == &caller) over = extract(it);
+      if (!of_child && fork.parent != &caller) continue;
+      over = extract(it);
+      break;
     }
   }
   if (over) end_vfork(*over);
