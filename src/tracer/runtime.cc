@@ -26,10 +26,16 @@ Result<void> Runtime::start_groups(GroupMirror* mirror) {
 Result<GroupMounts*> Runtime::group_mounts() {
   const std::lock_guard lock(mounts_mutex_);
   if (!mounts_) {
-    auto made = GroupMounts::create(*groups_, [this](pid_t host, uid_t uid, gid_t gid) {
-      return group_caller(host, uid, gid);
-    });
+    // Those that serve file systems have other descriptors than who watches for news.
+    auto news = std::make_unique<Errand>([this] { tracer_->take_in_newborn(); });
+    auto made =
+        GroupMounts::create(*groups_, [this, news = news.get()](pid_t host, uid_t uid, gid_t gid) {
+          if (untraced_) news->run();
+          return known_group_caller(host, uid, gid);
+        });
     if (!made) return made.error();
+    news->start();
+    news_for_mounts_ = std::move(news);
     mounts_ = std::move(*made);
   }
   return mounts_.get();
@@ -41,19 +47,26 @@ GroupMounts* Runtime::made_group_mounts() {
 }
 
 void Runtime::stop_groups() {
-  std::unique_ptr<GroupMounts> mounts;
+  std::unique_ptr<Errand> news;
+  std::unique_ptr<GroupMounts> mounts;  // goes before what it asks
   {
     const std::lock_guard lock(mounts_mutex_);
+    news = std::move(news_for_mounts_);
     mounts = std::move(mounts_);
   }
   mounts.reset();
+  news.reset();
   group_host_->stop();
 }
 
 GroupCaller Runtime::group_caller(pid_t host, uid_t uid, gid_t gid) const {
-  GroupCaller caller{.uid = uid, .gid = gid};
   // Whatever it asks for is to be of all tasks that there are now.
   tracer_->take_in_newborn();
+  return known_group_caller(host, uid, gid);
+}
+
+GroupCaller Runtime::known_group_caller(pid_t host, uid_t uid, gid_t gid) const {
+  GroupCaller caller{.uid = uid, .gid = gid};
   caller.task = task_of(host);
   if (caller.task) caller.ns = caller.task->ns();
   return caller;

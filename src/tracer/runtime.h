@@ -16,6 +16,7 @@
 #include "groupfs/group_mounts.h"
 #include "tracer/agent_forks.h"
 #include "tracer/agents.h"
+#include "tracer/errand.h"
 #include "tracer/group_host.h"
 #include "tracer/moved_children.h"
 #include "tracer/namespace_files.h"
@@ -71,6 +72,8 @@ class Runtime {
   void stop_groups();
   // Who a process of the host is to the groups: a guest sees the numbers of its namespace.
   GroupCaller group_caller(pid_t host, uid_t uid, gid_t gid) const;
+  // As far as it is known without looking for news.
+  GroupCaller known_group_caller(pid_t host, uid_t uid, gid_t gid) const;
 
   // The task that a host number belongs to; null for outsiders. Lock-free.
   Ref<Task> task_of(pid_t host) const;
@@ -108,7 +111,8 @@ class Runtime {
   std::unique_ptr<TracerGroupHost> group_host_;
   std::unique_ptr<Groups> groups_;
   std::mutex mounts_mutex_;
-  std::unique_ptr<GroupMounts> mounts_;  // guarded by mounts_mutex_
+  std::unique_ptr<Errand> news_for_mounts_;  // guarded by mounts_mutex_
+  std::unique_ptr<GroupMounts> mounts_;      // guarded by mounts_mutex_
   std::string name_;
   Stats stats_;
   Tracer* tracer_ = nullptr;
