@@ -50,6 +50,16 @@
   syscall
   .endm
 
+  .macro POP_ARGUMENTS
+  pop %r9
+  pop %r8
+  pop %r10
+  pop %rdx
+  pop %rsi
+  pop %rdi
+  lea 128(%rsp), %rsp
+  .endm
+
 // For a program that is stopped. The supervisor waits for the last call, which the filter shows it,
 // and puts the program's registers back.
 boot:
@@ -100,13 +110,7 @@ trampoline:
   mov $SYS_getpid, %eax
   syscall
 trampoline_failed_ip:
-  pop %r9
-  pop %r8
-  pop %r10
-  pop %rdx
-  pop %rsi
-  pop %rdi
-  lea 128(%rsp), %rsp
+  POP_ARGUMENTS
   mov trampoline_end + 8(%rip), %eax
   jmp *trampoline_end(%rip)
 trampoline_end:
@@ -142,12 +146,6 @@ booted_ip:
   pop %r12
   pop %rbp
   pop %rbx
-  pop %r9
-  pop %r8
-  pop %r10
-  pop %rdx
-  pop %rsi
-  pop %rdi
-  lea 128(%rsp), %rsp
+  POP_ARGUMENTS
   jmp *%rcx
 

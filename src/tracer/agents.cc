@@ -1,8 +1,5 @@
 #include "tracer/agents.h"
 
-#include <fcntl.h>
-#include <linux/seccomp.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -215,13 +212,8 @@ void Agents::booted(SyscallContext& call) {
     return;
   }
   const RemoteMemory memory = call.memory();
-  const TextImages::Plan& plan = booted->plan;
-  const bool told = plan.slots.empty() ||
-                    memory.write_bytes(inject::kSlots + offsetof(inject::Slots, slot),
-                                       plan.slots.data(), plan.slots.size() * sizeof(inject::Slot));
   // Jumps that lead nowhere.
-  if (!told) kill(call.tid(), SIGKILL);
-  (void)memory.write(RemotePtr<std::uint64_t>(inject::kSlots), TextImages::kSharedSlots);
+  if (!TextImages::tell_slots(memory, booted->plan)) kill(call.tid(), SIGKILL);
   const std::lock_guard lock(mutex_);
   set_flag(process, ProcessFlag::kAgentMapped);
   struct {
@@ -239,20 +231,13 @@ void Agents::ended(const ThreadGroup& process) {
 
 void Agents::boot_by_stops(SyscallContext& call, int listener, std::uint64_t notification) {
   ThreadGroup& process = call.task().group();
-  seccomp_notif_addfd add{};
-  add.id = notification;
-  add.srcfd = static_cast<__u32>(image_->fd());
-  add.newfd_flags = O_CLOEXEC;
-  const int fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+  const int fd = BootInPlace::add_descriptor(listener, notification, image_->fd());
   if (fd < 0) {
     set_flag(process, ProcessFlag::kAgentRefused);
     return;
   }
-  int texts_fd = -1;
-  if (texts_) {
-    add.srcfd = static_cast<__u32>(texts_->fd());
-    texts_fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-  }
+  const int texts_fd =
+      texts_ ? BootInPlace::add_descriptor(listener, notification, texts_->fd()) : -1;
   // The call is made once more: by then the descriptors are gone, and their numbers free again.
   if (runtime_.tracer().map_agent(call.tid(), call.nr(), call.guest().ip(), fd, texts_fd)) {
     call.answer(0);

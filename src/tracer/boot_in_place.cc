@@ -41,14 +41,6 @@ bool is_in_text(const std::vector<GuestMapping>& maps, std::uint64_t begin, std:
   });
 }
 
-int add_descriptor(int listener, std::uint64_t notification, int fd) {
-  seccomp_notif_addfd add{};
-  add.id = notification;
-  add.srcfd = static_cast<__u32>(fd);
-  add.newfd_flags = O_CLOEXEC;
-  return ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-}
-
 // After a call the guest goes on where it was, or through the jump that is there by now.
 std::uint64_t place_to_resume(const GuestText& text, std::uint64_t after_call) {
   inject::SiteBytes site;
@@ -58,6 +50,14 @@ std::uint64_t place_to_resume(const GuestText& text, std::uint64_t after_call) {
 }
 
 }  // namespace
+
+int BootInPlace::add_descriptor(int listener, std::uint64_t notification, int fd) {
+  seccomp_notif_addfd add{};
+  add.id = notification;
+  add.srcfd = static_cast<__u32>(fd);
+  add.newfd_flags = O_CLOEXEC;
+  return ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+}
 
 bool BootInPlace::begin(SyscallContext& call, int listener, std::uint64_t notification,
                         int agent_fd, TextImages* texts) {
@@ -101,17 +101,18 @@ bool BootInPlace::begin(SyscallContext& call, int listener, std::uint64_t notifi
   std::memcpy(to, &data, sizeof data);
   to += sizeof data;
   if (!boot.plan.texts.empty()) std::memcpy(to, boot.plan.texts.data(), list_size);
-  // In this order: who finds the flag finds the rest.
-  const std::vector<unsigned char> written = boot.written;
-  const std::uint64_t at = boot.at;
+  if (!text.write(boot.at, boot.written.data(), size)) {
+    text.write(boot.at, boot.original.data(), size);
+    return false;
+  }
+  // Nothing of it runs before the caller is answered. In this order: who finds the flag finds the
+  // rest.
   {
     const std::lock_guard lock(mutex_);
     boots_[&process] = std::move(boot);
   }
   set_flag(process, ProcessFlag::kBooting);
-  if (text.write(at, written.data(), size)) return true;
-  ended(process);
-  return false;
+  return true;
 }
 
 std::optional<BootInPlace::Boot> BootInPlace::take(const ThreadGroup& process) {

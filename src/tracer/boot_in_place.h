@@ -45,6 +45,10 @@ class BootInPlace {
   // The process has died.
   void ended(const ThreadGroup& process);
 
+  // Gives the caller that waits for that answer a descriptor of ours; its number there. Negative:
+  // it has no room, or is gone.
+  static int add_descriptor(int listener, std::uint64_t notification, int fd);
+
  private:
   struct Boot {
     std::uint64_t at;  // behind the call

@@ -125,12 +125,9 @@ bool Tracer::boot_agent(Tracee& tracee, const arch::Registers& at,
     return false;
   }
   // Nothing of the guest's has run since its texts changed.
-  const RemoteMemory memory(tid);
-  const bool told = plan.slots.empty() ||
-                    memory.write_bytes(inject::kSlots + offsetof(inject::Slots, slot),
-                                       plan.slots.data(), plan.slots.size() * sizeof(inject::Slot));
+  const bool told = TextImages::tell_slots(RemoteMemory(tid), plan);
   if (!told) kill(tid, SIGKILL);
-  return told && memory.write(RemotePtr<std::uint64_t>(inject::kSlots), TextImages::kSharedSlots);
+  return told;
 }
 
 }  // namespace warren

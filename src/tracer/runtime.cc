@@ -26,7 +26,8 @@ Result<void> Runtime::start_groups(GroupMirror* mirror) {
 Result<GroupMounts*> Runtime::group_mounts() {
   const std::lock_guard lock(mounts_mutex_);
   if (!mounts_) {
-    // Those that serve file systems have other descriptors than who watches for news.
+    // Those that serve file systems have other descriptors than who watches for news. Not by the
+    // tracer, which may be waiting for one of the file systems.
     auto news = std::make_unique<Errand>([this] { tracer_->take_in_newborn(); });
     auto made =
         GroupMounts::create(*groups_, [this, news = news.get()](pid_t host, uid_t uid, gid_t gid) {

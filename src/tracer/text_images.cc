@@ -162,4 +162,11 @@ TextImages::Plan TextImages::plan(pid_t pid, const std::vector<GuestMapping>& ma
   return plan;
 }
 
+bool TextImages::tell_slots(const RemoteMemory& memory, const Plan& plan) {
+  const bool told = plan.slots.empty() ||
+                    memory.write_bytes(inject::kSlots + offsetof(inject::Slots, slot),
+                                       plan.slots.data(), plan.slots.size() * sizeof(inject::Slot));
+  return told && memory.write(RemotePtr<std::uint64_t>(inject::kSlots), kSharedSlots);
+}
+
 }  // namespace warren

@@ -19,6 +19,7 @@
 #include "base/unique_fd.h"
 #include "inject/image.h"
 #include "tracer/guest_maps.h"
+#include "tracer/remote_memory.h"
 #include "warren/result.h"
 
 namespace warren {
@@ -49,6 +50,9 @@ class TextImages {
   };
   // For a process that stands still, and has that mapped. What it has changed itself is left alone.
   Plan plan(pid_t pid, const std::vector<GuestMapping>& maps);
+  // Writes the plan's slots where the process has its agent's; it must not run before. False: they
+  // are not there.
+  static bool tell_slots(const RemoteMemory& memory, const Plan& plan);
 
  private:
   struct Site {
