@@ -176,8 +176,9 @@ Finding check_pidfd_epoll(HostFeatures& features) {
           Health::kLimited,
           false,
           why_missing(features, HostFeature::kPidfdEpoll, error),
-          "no 'run --backend=untraced': a fork stops its guest, and costs more beside many guests",
-          "use Linux 6.9 or later; until then --backend=inject"};
+          "no 'run --backend=untraced', auto takes inject: a fork stops its guest, and costs more "
+          "beside many guests",
+          "use Linux 6.9 or later"};
 }
 
 Finding check_agent(HostFeatures& features) {
@@ -188,7 +189,9 @@ Finding check_agent(HostFeatures& features) {
   const AgentHost host = examine_agent_host(features, Backend::kAuto);
   const BackendChoice choice = choose_backend(Backend::kAuto, host);
   if (choice.agent) {
-    return {"agent", Health::kOk, false, "'run --backend=auto' takes inject", "", ""};
+    const char* const taken = choice.untraced ? "untraced" : "inject";
+    return {"agent", Health::kOk, false, std::string("'run --backend=auto' takes ") + taken,
+            "",      ""};
   }
   const bool possible = choose_backend(Backend::kInject, host).agent;
   return {"agent",

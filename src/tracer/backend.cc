@@ -126,7 +126,9 @@ AgentHost examine_agent_host(HostFeatures& features, Backend wanted) {
   try_mapping(host);
   host.notification_error = try_notification();
   host.landlock_abi = features.landlock_abi();
-  if (wanted == Backend::kUntraced) host.pidfd_epoll_error = features.pidfd_epoll_error();
+  if (wanted == Backend::kUntraced || wanted == Backend::kAuto) {
+    host.pidfd_epoll_error = features.pidfd_epoll_error();
+  }
   return host;
 }
 
@@ -147,7 +149,9 @@ BackendChoice choose_backend(Backend wanted, const AgentHost& host, bool ask_pat
     return {false, false,
             "no Landlock scope (Linux 6.12) keeps guests from what the host's /proc holds", 0};
   }
-  return {true, wanted == Backend::kUntraced, "", 0};
+  const bool untraced =
+      wanted == Backend::kUntraced || (wanted == Backend::kAuto && host.pidfd_epoll_error == 0);
+  return {true, untraced, "", 0};
 }
 
 BackendChoice choose_backend(Backend wanted, HostFeatures& features, bool ask_paths) {

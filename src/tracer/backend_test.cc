@@ -31,6 +31,7 @@ TEST(Backend, AGoodHostHasTheAgentUnlessPtraceIsWanted) {
   for (const Backend wanted : {Backend::kAuto, Backend::kInject}) {
     const BackendChoice choice = choose_backend(wanted, good_host());
     EXPECT_TRUE(choice.agent);
+    EXPECT_EQ(choice.untraced, wanted == Backend::kAuto);
     EXPECT_EQ(choice.why, "");
     EXPECT_EQ(choice.error, 0);
   }
@@ -57,7 +58,7 @@ TEST(Backend, WithoutLandlockScopesAnAgentThatAsksForPathsIsForAll) {
   for (const Backend wanted : {Backend::kAuto, Backend::kInject, Backend::kUntraced}) {
     const BackendChoice choice = choose_backend(wanted, host, /*ask_paths=*/true);
     EXPECT_TRUE(choice.agent);
-    EXPECT_EQ(choice.untraced, wanted == Backend::kUntraced);
+    EXPECT_EQ(choice.untraced, wanted != Backend::kInject);
     EXPECT_EQ(choice.error, 0);
   }
   EXPECT_FALSE(choose_backend(Backend::kPtrace, host, /*ask_paths=*/true).agent);
@@ -73,6 +74,7 @@ TEST(Backend, WithoutPidfdsInEpollUntracedAloneIsAnError) {
   EXPECT_NE(choice.why.find("6.9"), std::string::npos);
   for (const Backend wanted : {Backend::kAuto, Backend::kInject}) {
     EXPECT_TRUE(choose_backend(wanted, host).agent);
+    EXPECT_FALSE(choose_backend(wanted, host).untraced);
     EXPECT_EQ(choose_backend(wanted, host).error, 0);
   }
 }

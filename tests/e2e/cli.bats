@@ -213,7 +213,10 @@ expect_error() {
   local taken
   run -0 "$WARREN" doctor --json
   case $(jq -r '.checks[] | select(.name == "agent") | .health' <<<"$output") in
-    ok) taken=inject ;;
+    ok)
+      taken=untraced
+      [ "$(jq -r '.checks[] | select(.name == "pidfds in epoll") | .health' <<<"$output")" = ok ] || taken=inject
+      ;;
     limited | missing) taken=ptrace ;;
   esac
   [[ "$(jq -r '.checks[] | select(.name == "agent") | .detail' <<<"$output")" == *" takes $taken"* ]]

@@ -80,7 +80,7 @@ has() { "$WARREN" doctor | grep -q "^ok *$1"; }
   wait
 }
 
-@test "without pidfds in epoll: untraced is an error, and auto goes on" {
+@test "without pidfds in epoll: untraced is an error, and auto takes the next best" {
   need jq
   local taken
   run -125 --separate-stderr "$WARREN" run --without=pidfd-epoll --backend=untraced -- true
@@ -91,14 +91,18 @@ has() { "$WARREN" doctor | grep -q "^ok *$1"; }
   run -0 run_with --backend=auto --without=pidfd-epoll -- "$WARREN" ps --json
   taken=$(jq -r '.[].backend' <<<"$output")
   run -0 run_with --backend=auto -- "$WARREN" ps --json
-  [ "$taken" = "$(jq -r '.[].backend' <<<"$output")" ]
+  # Where the host has no Landlock either, both are ptrace.
+  case $(jq -r '.[].backend' <<<"$output") in
+    untraced) [ "$taken" = inject ] ;;
+    *) [ "$taken" = "$(jq -r '.[].backend' <<<"$output")" ] ;;
+  esac
 }
 
 @test "without Landlock: auto takes ptrace, or an agent that leaves paths alone" {
   need jq
   backend() { run_with --without=landlock "$@" -- "$WARREN" ps --json | jq -r '.[].backend'; }
   [ "$(backend --backend=auto)" = ptrace ]
-  [ "$(backend --backend=auto --ask-paths)" = inject ]
+  [ "$(backend --backend=auto --ask-paths)" != ptrace ]
   [ "$(backend --backend=inject)" = inject ]
   [ "$(backend --backend=untraced --ask-paths)" = untraced ]
 }
