@@ -15,6 +15,7 @@
 #define TID (WARREN_AGENT_STATE + 4)
 #define PPID_PLUS_1 (WARREN_AGENT_STATE + 8)
 #define ORDINARY_PATHS (WARREN_AGENT_STATE + 16)
+#define LEAVE_ALONE (WARREN_AGENT_STATE + WARREN_AGENT_LEAVE_ALONE_OFFSET)
 #define KEY (WARREN_AGENT_STATE + WARREN_AGENT_KEY_OFFSET)
 #define VFORK_KEY (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET)
 #define VFORK_R9 (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET + 8)
@@ -51,6 +52,14 @@
   mov (%rsp), %rcx
   lea FRAME(%rsp), %rsp
   jmp *%rcx
+  .endm
+
+  // Goes to `instead` where guests are traced, or this one is to ask for everything.
+  .macro UNLESS_UNTRACED instead
+  cmpl $0, SERVE_FORKS
+  je \instead
+  cmpl $0, LEAVE_ALONE
+  jne \instead
   .endm
 
   // Whether the page of the word at rsi can be read ("equal"), without a fault: the kernel reads
@@ -96,6 +105,7 @@ warren_agent_header:
   .quad fork_asking_ip
   .quad wait_target_ip
   .quad wait_ip
+  .quad ask_wait
   .quad waited_ip
   .quad ask
   .quad serve_pid
@@ -158,8 +168,7 @@ interrupted:
 // Where nobody traces, a parent's death is known late; but the host's kernel says at once that there
 // is another parent.
 serve_ppid:
-  cmpl $0, SERVE_FORKS
-  je ppid_that_holds
+  UNLESS_UNTRACED ppid_that_holds
   ENTER
   mov %eax, -8(%rsp)
   syscall
@@ -192,8 +201,7 @@ trusted_ip:
 // A handler that sees a number of the host's needs the supervisor; most see none. Only signals by
 // which the kernel tells one are looked at, as in the table of calls.
 serve_sigaction:
-  cmpl $0, SERVE_FORKS
-  je ask
+  UNLESS_UNTRACED ask
   cmp $SIGCHLD, %edi
   je 1f
   cmp $SIGPIPE, %edi

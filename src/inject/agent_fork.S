@@ -104,15 +104,13 @@
   .endm
 
 serve_fork:
-  cmpl $0, SERVE_FORKS
-  je ask_fork
+  UNLESS_UNTRACED ask_fork
   ENTER_FORK
   BEGIN begin_fork_ip
   jmp go_fork
 
 serve_vfork:
-  cmpl $0, SERVE_FORKS
-  je ask_fork
+  UNLESS_UNTRACED ask_fork
   ENTER_FORK
   BEGIN begin_vfork_ip
 go_fork:
@@ -133,8 +131,7 @@ ask_fork:
   jmp *%r11
 
 serve_clone:
-  cmpl $0, SERVE_FORKS
-  je ask_fork
+  UNLESS_UNTRACED ask_fork
   ENTER_FORK
   // The upper half of the flags is needed below.
   mov %rdi, %rax
@@ -358,8 +355,7 @@ clone3_child:
 
 // Becomes clone(2) where that can do the same.
 serve_clone3:
-  cmpl $0, SERVE_FORKS
-  je ask_fork
+  UNLESS_UNTRACED ask_fork
   ENTER_FORK
   lea -ARGS_SIZE_VER0(%rsi), %rax
   cmp $(ARGS_SIZE - ARGS_SIZE_VER0), %rax

@@ -28,8 +28,7 @@
 #define NOT_ENDED 0x7f
 
 serve_wait4:
-  cmpl $0, SERVE_FORKS
-  je ask
+  UNLESS_UNTRACED ask
   test $(0xffffffff - KNOWN_OPTIONS), %edx
   jnz ask
   lea -WAIT_FRAME(%rsp), %rsp
@@ -151,6 +150,8 @@ return_wait:
 ask_wait:
   mov W_RETURN(%rsp), %rcx
   mov W_RDI(%rsp), %rdi
+  mov W_RSI(%rsp), %rsi
+  mov W_R10(%rsp), %r10
   mov W_R8(%rsp), %r8
   mov $SYS_wait4, %eax
   lea WAIT_FRAME(%rsp), %rsp

@@ -23,6 +23,7 @@
 #define WARREN_AGENT_CHILDREN_OFFSET 64
 #define WARREN_AGENT_NR_CHILDREN 64
 #define WARREN_CHILD_REAPED 0x80000000
+#define WARREN_AGENT_LEAVE_ALONE_OFFSET 20
 #define WARREN_AGENT_KEY_OFFSET 24
 #define WARREN_AGENT_VFORK_OFFSET 32
 
@@ -70,8 +71,8 @@ struct State {
   std::int32_t ppid_plus_1;      // 0 is a parent's number, too
   std::int32_t host_ppid;        // the host's number of that parent, if guests are not traced
   std::uint32_t ordinary_paths;  // not zero: a path that does not name /proc cannot lead there
-  std::uint32_t unused;
-  std::uint64_t key;  // of the quiet fork that made this process; the agent's own
+  std::uint32_t leave_alone;     // not zero: every call is asked for, whatever else is said
+  std::uint64_t key;             // of the quiet fork that made this process; the agent's own
   // Of a vfork whose child has this memory, the agent's own: the key (0: none), what was in r9, and
   // room for one register.
   std::uint64_t vfork_key;
@@ -81,6 +82,7 @@ struct State {
   Child children[WARREN_AGENT_NR_CHILDREN];  // the agent's own
 };
 static_assert(offsetof(State, ppid_plus_1) % 8 == 0);  // both numbers are read at once
+static_assert(offsetof(State, leave_alone) == WARREN_AGENT_LEAVE_ALONE_OFFSET);
 static_assert(offsetof(State, key) == WARREN_AGENT_KEY_OFFSET);
 static_assert(offsetof(State, vfork_key) == WARREN_AGENT_VFORK_OFFSET);
 static_assert(offsetof(State, children) == WARREN_AGENT_CHILDREN_OFFSET);
@@ -211,6 +213,8 @@ struct Header {
   std::uint64_t fork_asking_ip;
   std::uint64_t wait_target_ip;
   std::uint64_t wait_ip;  // the agent's own wait4(2)
+  // Where to go on when that was interrupted, so that the whole wait is asked for.
+  std::uint64_t wait_asking;
   std::uint64_t waited_ip;
   std::uint64_t services[kNrServices];
 };

@@ -32,9 +32,14 @@ std::uintptr_t traps_wanted() {
   return number >= 1 && number <= 255 ? static_cast<std::uintptr_t>(number) : 0;
 }
 
+bool is_left_alone(const ThreadGroup& process) {
+  return has_flag(process, ProcessFlag::kGuestTraced) ||
+         has_flag(process, ProcessFlag::kTracesGuests);
+}
+
 bool may_have_agent(const ThreadGroup& process) {
   return !has_flag(process, ProcessFlag::kAgentRefused) &&
-         !has_flag(process, ProcessFlag::kNoAgent);
+         !has_flag(process, ProcessFlag::kNoAgent) && !is_left_alone(process);
 }
 
 // No dynamic loader is larger.
@@ -92,7 +97,7 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
     return;
   }
   const Service service = inject::service_of(call.nr());
-  if (service == inject::kServeNone) return;
+  if (service == inject::kServeNone || is_left_alone(call.task().group())) return;
   // Who is traced is traced through its forks.
   if (inject::serves_untraced(service) && !runtime_.untraced()) return;
   const bool tree = inject::serves_tree(service);
@@ -160,7 +165,7 @@ void Agents::inform(SyscallContext& call, Service service) {
   }
   const std::lock_guard lock(mutex_);
   if (!has_flag(process, ProcessFlag::kAgentMapped)) set_flag(process, ProcessFlag::kAgentMapped);
-  if (memory_is_shared(process)) return;
+  if (memory_is_shared(process) || is_left_alone(process)) return;
   switch (service) {
     case inject::kServePid:
       tell(call.tid(), offsetof(inject::State, pid), static_cast<std::uint32_t>(process.vnr()));
@@ -222,7 +227,11 @@ void Agents::booted(SyscallContext& call) {
   } const state = {process.vnr(), call.task().vnr(), 0, 0,
                    has_flag(process, ProcessFlag::kProcTainted) ? 0u : 1u};
   static_assert(offsetof(inject::State, ordinary_paths) == 16);
-  (void)memory.write_bytes(inject::kState, &state, sizeof state);
+  if (is_left_alone(process)) {
+    tell(call.tid(), offsetof(inject::State, leave_alone), 1);
+  } else {
+    (void)memory.write_bytes(inject::kState, &state, sizeof state);
+  }
 }
 
 void Agents::ended(const ThreadGroup& process) {
@@ -328,7 +337,7 @@ void Agents::withdraw_numbers(Task& task) {
 }
 
 void Agents::withdraw_answers(Task& task) {
-  using Answers = std::array<char, offsetof(inject::State, key)>;
+  using Answers = std::array<char, offsetof(inject::State, leave_alone)>;
   (void)RemoteMemory(task.level0()).write(RemotePtr<Answers>(inject::kState), Answers{});
 }
 
@@ -338,6 +347,21 @@ void Agents::withdraw_all(Task& task) {
   constexpr std::uint64_t kAt = inject::kState + offsetof(inject::State, children);
   using Children = agent_state::Children;
   (void)RemoteMemory(task.level0()).write(RemotePtr<Children>(kAt), Children{});
+}
+
+void Agents::leave_alone(Task& task) {
+  if (!has_flag(task.group(), ProcessFlag::kAgentMapped)) return;
+  const std::lock_guard lock(mutex_);
+  withdraw_answers(task);
+  tell(task.level0(), offsetof(inject::State, leave_alone), 1);
+}
+
+void Agents::serve_again(Task& task) {
+  if (!has_flag(task.group(), ProcessFlag::kAgentMapped)) return;
+  const std::lock_guard lock(mutex_);
+  if (!is_left_alone(task.group())) {
+    tell(task.level0(), offsetof(inject::State, leave_alone), 0);
+  }
 }
 
 void Agents::taint(Task& task) {
@@ -430,7 +454,9 @@ void* Agents::inherited_flags(const ThreadGroup& parent, bool shares_memory) {
   bits &= ~(kCounterMask << kVforksShift | static_cast<std::uintptr_t>(ProcessFlag::kLeaderEnded) |
             static_cast<std::uintptr_t>(ProcessFlag::kHadThreads) |
             static_cast<std::uintptr_t>(ProcessFlag::kOrphaned) |
-            static_cast<std::uintptr_t>(ProcessFlag::kBooting));
+            static_cast<std::uintptr_t>(ProcessFlag::kBooting) |
+            static_cast<std::uintptr_t>(ProcessFlag::kGuestTraced) |
+            static_cast<std::uintptr_t>(ProcessFlag::kTracesGuests));
   const auto shared = static_cast<std::uintptr_t>(ProcessFlag::kMemoryShared);
   return reinterpret_cast<void*>(shares_memory ? bits | shared : bits & ~shared);
 }

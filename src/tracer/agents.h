@@ -64,6 +64,11 @@ class Agents {
   void exec(Task& task);
   // Whoever waits for a child of its own says so from now on.
   void tell_waits();
+  // While the process traces others or is traced by one (kTracesGuests, kGuestTraced), its agent
+  // asks for everything: who traces is to see calls as they are made, and waits for more than
+  // children. Before any of its threads can run with the change; `task`: any of them. Any thread.
+  void leave_alone(Task& task);
+  void serve_again(Task& task);
   // A symbolic link into /proc was made: texts of paths say nothing any more.
   void ask_paths();
 

@@ -135,7 +135,10 @@ Result<GuestStart> Container::join(const GuestProgram& program, PidNamespace& ns
     return give_up(r.error());
   }
   // Landlock's domains are inherited, not joined: who comes from outside is in none.
-  if (!init) set_flag((*task)->group(), ProcessFlag::kNoAgent);
+  if (!init) {
+    set_flag((*task)->group(), ProcessFlag::kNoAgent);
+    set_flag((*task)->group(), ProcessFlag::kOutsider);
+  }
   *failed_step = "seccomp";
   auto listener = start->install_filter();
   if (!listener) return take_back(listener.error());

@@ -24,8 +24,10 @@ void Tracer::on_death(pid_t tid, int status) {
   if (Tracee* tracee = find(tid)) {
     end_calls(*tracee);
     task = tracee->task;
+    if (tracee->guest) guest_ended(*tracee, status);
     tracees_.erase(tid);
   } else {
+    child_has_come(tid);
     task = runtime_.task_of(tid);
     if (task) {
       forks_.child_died(tid);
@@ -43,6 +45,9 @@ void Tracer::on_death(pid_t tid, int status) {
   const bool child_of_supervisor = group->parent() == nullptr;
   const bool was_alive = group->state() == GroupState::kAlive;
   end_task(task, status);
+  if (has_flag(*group, ProcessFlag::kTracesGuests)) {
+    guest_tracer_ended(*task, group->state() != GroupState::kAlive);
+  }
   if (child_of_supervisor && was_alive && group->state() != GroupState::kAlive && exit_observer_) {
     exit_observer_(group->level0(), group->exit_status());
   }
@@ -187,6 +192,8 @@ bool Tracer::hold_init(Tracee& tracee) {
       return false;
     }
   }
+  // Its tracees would wait for it, and it waits for them to end.
+  if (has_flag(group, ProcessFlag::kTracesGuests)) guest_tracer_ended(*tracee.task, true);
   Ref<PidNamespace> outermost = group.ns();
   for (Ref<PidNamespace> up = outermost->parent(); up && up->init() == &group; up = up->parent()) {
     outermost = up;

@@ -46,6 +46,13 @@ bool EngineView::numbers(int host_tid, procfs::TaskNumbers* out) const {
   out->pgid = from_view(process.pgid());
   out->sid = from_view(process.sid());
   out->ppid = process.parent_nr_in(*ns_);
+  if (has_flag(process, ProcessFlag::kGuestTraced)) {
+    runtime_.tracer().do_now([&] {
+      const auto traced = runtime_.tracer().guest_trace_of(*task);
+      out->tracer = traced.tracer ? traced.tracer->nr_in(*ns_) : 0;
+      out->trace_stopped = traced.stopped;
+    });
+  }
   return true;
 }
 

@@ -102,6 +102,7 @@ long Forks::begin(const Tracee& parent, ForkRequest request, const arch::Registe
   fork.vforks =
       (request.flags & (CLONE_VM | CLONE_VFORK | CLONE_THREAD)) == (CLONE_VM | CLONE_VFORK);
   fork.child.options = parent.options;
+  fork.child.parent = parent.task;
   fork.child.request = std::move(request);
   fork.child.guest = guest;
   in_flight_.emplace(*key, std::move(fork));
@@ -172,6 +173,16 @@ long Forks::parent_returned(std::uint64_t key, long result) {
   const Nr nr = fork.result;
   end_if_done(it);
   return nr;
+}
+
+bool Forks::announced(std::uint64_t key, pid_t child_tid) {
+  const auto it = in_flight_.find(key);
+  if (it == in_flight_.end()) return false;
+  InFlight& fork = it->second;
+  // The child's part is with the child, once that has come.
+  const bool untraced = (fork.child.request.flags & CLONE_UNTRACED) != 0;
+  if (fork.child_tid == 0) publish(fork, child_tid);
+  return untraced;
 }
 
 bool Forks::child_arrived(std::uint64_t key, pid_t tid, Child* child) {

@@ -43,7 +43,8 @@ class Forks {
     arch::Registers guest;  // the parent's registers at the call
     unsigned options = 0;   // the parent's PTRACE_O_*, which it inherits
     bool is_init = false;   // of a namespace
-    Ref<Task> vforker;      // the parent, if it waits for the child to exec or end
+    Ref<Task> parent;
+    Ref<Task> vforker;  // the parent, if it waits for the child to exec or end
   };
 
   // At the entry stop: reserves numbers and rewrites the call. Returns 0 and the key, or -errno.
@@ -54,6 +55,9 @@ class Forks {
   long parent_returned(std::uint64_t key, long result);
   // At the first stop of an unknown child. False if no fork waits for it.
   bool child_arrived(std::uint64_t key, pid_t tid, Child* child);
+  // At the parent's event stop, which tells the child's host number. True: the guest asked for a
+  // child that nobody traces.
+  bool announced(std::uint64_t key, pid_t child_tid);
   // A child whose fork had told its number died before its first stop.
   void child_died(pid_t tid);
   // Any task's death: what was kept for it is given back.

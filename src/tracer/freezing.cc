@@ -68,6 +68,7 @@ bool Tracer::stands_still(const Task& task) {
   Tracee* const tracee = find(task.level0());
   if (!tracee || tracee->task != &task) return false;
   if (tracee->held || tracee->listening || tracee->held_at_exit) return true;
+  if (tracee->guest && tracee->guest->stop) return true;
   // The kernel lets it wait for its child, which is stopped by itself, and nothing but death
   // interrupts that.
   if (tracee->call && tracee->call->fork != 0 && forks_.waits_for_child(tracee->call->fork)) {
@@ -88,9 +89,17 @@ void Tracer::let_go(Tracee& tracee, Resumption how) {
   if (how.how != Resumption::How::kToExit && !wants_trace(tracee) && leave(tracee, how.signal)) {
     return;
   }
+  if (tracee.guest) {
+    // A stop of any kind takes the place of the event stop that was asked for.
+    update_options(tracee);
+    if (tracee.guest->interrupted) {
+      ptrace_call::raw(PTRACE_INTERRUPT, tracee.tid, nullptr, nullptr);
+    }
+  }
   switch (how.how) {
     case Resumption::How::kResume:
-      ptrace_call::resume(tracee.tid, how.signal);
+      ptrace_call::resume(tracee.tid, how.signal,
+                          tracee.guest ? tracee.guest->resume : PTRACE_CONT);
       break;
     case Resumption::How::kToExit:
       ptrace_call::resume_to_exit(tracee.tid);

@@ -18,6 +18,9 @@ void sys_own_filter(SyscallContext&);
 // Waiting (sys_wait.cc).
 void sys_wait4(SyscallContext&);
 void sys_waitid(SyscallContext&);
+// Guests that trace guests (sys_ptrace.cc).
+void sys_ptrace_begin(SyscallContext&);
+void sys_ptrace(SyscallContext&);
 // Identity (sys_id.cc).
 void sys_getpid(SyscallContext&);
 void sys_gettid(SyscallContext&);

@@ -45,6 +45,12 @@ enum class ProcessFlag : std::uintptr_t {
   kBooting = 16384,
   // An agent can come only by stops.
   kBootsByStops = 32768,
+  // A thread of its is traced by another guest (GuestTrace).
+  kGuestTraced = std::uintptr_t{1} << 32,
+  // It traces another guest.
+  kTracesGuests = std::uintptr_t{1} << 33,
+  // It came by `warren exec`, or its parent did: it is outside the container's Landlock domain.
+  kOutsider = std::uintptr_t{1} << 34,
 };
 
 // Numbers beside the flags.

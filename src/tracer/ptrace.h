@@ -24,9 +24,9 @@ inline bool get_registers(pid_t tid, arch::Registers* registers) {
 inline bool set_registers(pid_t tid, arch::Registers& registers) {
   return raw(PTRACE_SETREGS, tid, nullptr, &registers.raw()) == 0;
 }
-// Goes on; no stop at the end of the system call it may be in.
-inline void resume(pid_t tid, int signal = 0) {
-  raw(PTRACE_CONT, tid, nullptr, reinterpret_cast<void*>(static_cast<std::intptr_t>(signal)));
+// Goes on; no stop at the end of the system call it may be in, unless another `request` says so.
+inline void resume(pid_t tid, int signal = 0, int request = PTRACE_CONT) {
+  raw(request, tid, nullptr, reinterpret_cast<void*>(static_cast<std::intptr_t>(signal)));
 }
 // Goes on, to stop when the system call it is in ends.
 inline void resume_to_exit(pid_t tid) { raw(PTRACE_SYSCALL, tid, nullptr, nullptr); }

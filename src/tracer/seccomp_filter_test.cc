@@ -126,6 +126,7 @@ TEST_F(SeccompFilter, EveryCallHasItsAnswer) {
 TEST_F(SeccompFilter, TheTableSaysWhatTraps) {
   for (const SyscallEntry& entry : syscall_table()) {
     if (entry.condition.count != 0 || entry.way == Way::kNotifyUntraced) continue;
+    if (entry.nr == SYS_ptrace) continue;  // the only one for which other conditions come first
     const auto action = answer(with_, call_of(entry.nr, kElsewhere));
     switch (entry.way) {
       case Way::kPtrace:

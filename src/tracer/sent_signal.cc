@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 
 #include "tracer/proc_stat.h"
 #include "tracer/runtime.h"
@@ -27,11 +28,13 @@ namespace {
 constexpr int kMark = 0x77726e00;
 constexpr int kMarkUser = kMark + 1;
 constexpr int kMarkTkill = kMark + 2;
+constexpr int kMarkChild = kMark + 3;
+constexpr int kCodeShift = 32;  // in si_value; the status below it, where si_status is
 }  // namespace
 
 int send(pid_t tgid, pid_t tid, int signal, int code, Nr sender_nr, uid_t sender_uid) {
-  if (signal == 0 || signal == SIGKILL || signal == SIGSTOP) {
-    // Nobody sees who sent these.
+  if (signal == 0 || signal == SIGKILL) {
+    // Nobody sees who sent these; a SIGSTOP's sender is seen by who traces.
     const long r = tid ? syscall(SYS_tgkill, tgid, tid, signal) : kill(tgid, signal);
     return r == 0 ? 0 : -errno;
   }
@@ -46,8 +49,31 @@ int send(pid_t tgid, pid_t tid, int signal, int code, Nr sender_nr, uid_t sender
   return r == 0 ? 0 : -errno;
 }
 
+void send_child_news(pid_t tgid, Nr nr, uid_t uid, int code, int status) {
+  siginfo_t info{};
+  info.si_signo = SIGCHLD;
+  info.si_errno = kMarkChild;
+  info.si_code = SI_QUEUE;
+  info.si_pid = nr;
+  info.si_uid = uid;
+  const auto word =
+      static_cast<std::uintptr_t>(code) << kCodeShift | static_cast<std::uint32_t>(status);
+  info.si_value.sival_ptr = reinterpret_cast<void*>(word);
+  // A receiver that is gone needs no news.
+  syscall(SYS_rt_sigqueueinfo, tgid, SIGCHLD, &info);
+}
+
 bool restore(siginfo_t* info) {
   if (info->si_code != SI_QUEUE) return false;
+  if (info->si_errno == kMarkChild) {
+    const auto word = reinterpret_cast<std::uintptr_t>(info->si_value.sival_ptr);
+    info->si_errno = 0;
+    info->si_code = static_cast<int>(word >> kCodeShift);
+    info->si_status = static_cast<int>(word);
+    info->si_utime = 0;
+    info->si_stime = 0;
+    return true;
+  }
   if (info->si_errno != kMarkUser && info->si_errno != kMarkTkill) return false;
   info->si_code = info->si_errno == kMarkTkill ? SI_TKILL : SI_USER;
   info->si_errno = 0;

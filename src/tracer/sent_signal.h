@@ -31,6 +31,11 @@ namespace warren::sent_signal {
 // visible to the receiver) with `code` SI_USER or SI_TKILL. 0 or -errno, as rt_sigqueueinfo(2).
 int send(pid_t tgid, pid_t tid, int signal, int code, Nr sender_nr, uid_t sender_uid);
 
+// Sends a process the SIGCHLD that tells of a task's stop or end to who traces it, where the
+// supervisor is the one that does; numbers as the receiver knows them. `code`: CLD_*; `status`: as
+// in si_status. The kernel lets nobody send that, either.
+void send_child_news(pid_t tgid, Nr nr, uid_t uid, int code, int status);
+
 // At the delivery stop: makes a marked siginfo what the guest is to see. False if it is not marked.
 bool restore(siginfo_t* info);
 

@@ -204,9 +204,20 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     go_on(tracee);
     return;
   }
+  if (tracee.guest && signal == SIGSTOP && std::exchange(tracee.guest->attaching, false)) {
+    // Nobody sent it: ptrace(2), PTRACE_ATTACH.
+    info.si_code = SI_KERNEL;
+    info.si_pid = 0;
+    info.si_uid = 0;
+    changed = true;
+  }
   if (changed) ptrace_call::set_siginfo(tracee.tid, &info);
   restart_notified_call(tracee.tid, runtime_.untraced());
-  go_on(tracee, {Resumption::How::kResume, signal});
+  if (tracee.guest) {
+    show_signal(tracee, signal);
+  } else {
+    go_on(tracee, {Resumption::How::kResume, signal});
+  }
 }
 
 }  // namespace warren

@@ -39,10 +39,11 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
   arch::Registers regs;
   if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
   const bool redone = take_redone(tracee, &regs);
+  if (redone && tracee.guest) guest_call_redone(tracee);
   const SyscallEntry* entry = find_syscall(static_cast<int>(regs.syscall()), Way::kPtrace);
   if (!entry) {
     if (redone) ptrace_call::set_registers(tracee.tid, regs);
-    go_on(tracee);
+    on_guests_filter(tracee, regs);
     return;
   }
   SyscallContext context(runtime_, *tracee.task, tracee.tid, regs);
@@ -61,6 +62,7 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
       break;
     case Outcome::kInject:  // only a notification can; a handler that says so here is wrong
     case Outcome::kAnswer:
+      if (tracee.guest && tracee.guest->stops_at_syscalls()) tracee.guest->answered = context.nr();
       regs.set_syscall(-1);
       regs.set_result(context.outcome() == Outcome::kAnswer ? context.answer_value() : -ENOSYS);
       ptrace_call::set_registers(tracee.tid, regs);
@@ -88,7 +90,8 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
       if (changed.args() != regs.args() || changed.syscall() != regs.syscall()) {
         ptrace_call::set_registers(tracee.tid, changed);
       }
-      const bool lazy = context.lazy() && !redone;
+      // A guest that traces sees the end of the call before the signal.
+      const bool lazy = context.lazy() && !redone && !tracee.guest;
       tracee.call = PendingCall{.guest = regs, .finish = context.take_finish(), .lazy = lazy};
       go_on(tracee, {lazy ? Resumption::How::kResume : Resumption::How::kToExit});
       break;
@@ -96,7 +99,7 @@ void Tracer::on_seccomp_stop(Tracee& tracee) {
   }
 }
 
-void Tracer::finish_call(Tracee& tracee, arch::Registers* regs) {
+bool Tracer::finish_call(Tracee& tracee, arch::Registers* regs) {
   PendingCall call = std::move(*tracee.call);
   tracee.call.reset();
   regs->restore_call(call.guest);
@@ -117,13 +120,14 @@ void Tracer::finish_call(Tracee& tracee, arch::Registers* regs) {
         on_death(static_cast<pid_t>(host), status);
       }
     }
-    return;
+    return false;
   }
-  if (!call.finish) return;
+  if (!call.finish) return false;
   FinishedCall finished(runtime_, *tracee.task, tracee.tid, call.guest, regs->result());
   call.finish(finished);
   regs->set_result(finished.result());
   if (finished.repeated()) regs->rewind(call.guest.syscall());
+  return finished.repeated();
 }
 
 // Makes up for a set_tid_address(2) that the kernel was not told of (sys_id.cc).
@@ -138,14 +142,25 @@ void Tracer::tell_clear_tid(Tracee& tracee, const arch::Registers& regs) {
   remote_syscall(tracee, regs, SYS_set_tid_address, {address, kOwnCall, 0, 0});
 }
 
-void Tracer::on_syscall_exit(Tracee& tracee) {
+void Tracer::on_syscall_stop(Tracee& tracee) {
+  // Of a begin we only hear where a guest that traces has asked for it.
+  if (tracee.guest && guest_enters_syscall(tracee)) return;
   arch::Registers regs;
   if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
+  bool repeated = false;
   if (tracee.call) {
-    finish_call(tracee, &regs);
+    repeated = finish_call(tracee, &regs);
     ptrace_call::set_registers(tracee.tid, regs);
   }
-  go_on(tracee);
+  if (tracee.guest) {
+    if (const int nr = std::exchange(tracee.guest->answered, -1); nr >= 0) {
+      regs.set_syscall(nr);
+      ptrace_call::set_registers(tracee.tid, regs);
+    }
+    guest_left_syscall(tracee, repeated);
+  } else {
+    go_on(tracee);
+  }
 }
 
 void Tracer::finish_lazy_call(Tracee& tracee) {
@@ -167,18 +182,21 @@ void Tracer::on_event_stop(Tracee& tracee, int signal) {
   finish_lazy_call(tracee);
   if (is_job_control_stop(signal)) {
     set_flag(tracee.task->group(), ProcessFlag::kGroupStopped);
-    go_on(tracee, {Resumption::How::kListen});
+    if (!tracee.guest || !show_event_stop(tracee, signal, false)) {
+      go_on(tracee, {Resumption::How::kListen});
+    }
     if (stop_observer_ && tracee.task->is_leader() && !tracee.task->group().parent()) {
       stop_observer_(tracee.tid, signal);
     }
     return;
   }
-  if (has_flag(tracee.task->group(), ProcessFlag::kGroupStopped)) {
-    set_flag(tracee.task->group(), ProcessFlag::kGroupStopped, false);
-  }
+  const bool was_stopped = has_flag(tracee.task->group(), ProcessFlag::kGroupStopped);
+  if (was_stopped) set_flag(tracee.task->group(), ProcessFlag::kGroupStopped, false);
   update_options(tracee);
   if (tracee.agent) finish_mapping(tracee);
   if (tracee.redo && !tracee.redo->issued) reissue(tracee);
+  leave_agents_wait(tracee);
+  if (tracee.guest && show_event_stop(tracee, signal, was_stopped)) return;
   go_on(tracee);
 }
 
@@ -207,10 +225,14 @@ void Tracer::on_unknown(pid_t tid, int status) {
 void Tracer::first_stop(Tracee& tracee, const Forks::Child& child, arch::Registers regs,
                         int signal) {
   if (!tracee.task || !tracee.task->ns()->alive()) {
+    child_has_come(tracee.tid);
     end_stray(tracee.tid);
     return;
   }
   prepare_child(tracee, child, regs);
+  inherit_guest_trace(tracee, child);
+  child_has_come(tracee.tid);
+  if (tracee.guest && show_event_stop(tracee, signal, true)) return;
   go_on(tracee,
         {is_job_control_stop(signal) ? Resumption::How::kListen : Resumption::How::kResume});
 }
@@ -266,6 +288,9 @@ void Tracer::clear_signal_handlers(Tracee& tracee, const arch::Registers& regs) 
 void Tracer::on_exec(pid_t tgid) {
   // Reported under the leader's id, which a thread that is not the leader has just taken over.
   const auto old_tid = static_cast<pid_t>(ptrace_call::event_message(tgid));
+  const Tracee* const caller = find(old_tid > 0 ? old_tid : tgid);
+  const Nr former =
+      caller && caller->guest ? caller->task->nr_in(*caller->guest->process->ns()) : 0;
   if (old_tid > 0 && old_tid != tgid) {
     if (Tracee* thread = find(old_tid)) {
       exec_by_thread(*thread->task);
@@ -276,7 +301,9 @@ void Tracer::on_exec(pid_t tgid) {
       // Null: the leader was not traced.
       if (Tracee* leader = find(tgid)) end_calls(*leader);
       end_calls(*moved);
-      tracees_[tgid] = std::move(moved);
+      const std::unique_ptr<Tracee> leader = std::exchange(tracees_[tgid], std::move(moved));
+      // Its end is not told of: ptrace(2), "execve(2) under ptrace".
+      if (leader && leader->guest) drop_guest(*leader);
     }
   } else if (Tracee* leader = find(tgid)) {
     exec_by_thread(*leader->task);
@@ -292,10 +319,12 @@ void Tracer::on_exec(pid_t tgid) {
     set_flag(now.task->group(), ProcessFlag::kTraced, false);
   }
   update_options(now);
+  if (now.guest && show_exec(now, former)) return;
   go_on(now);
 }
 
 void Tracer::on_exit_event(Tracee& tracee) {
+  if (tracee.guest && show_exit(tracee)) return;
   // Killed in the middle of a fork: it will not return from it.
   end_calls(tracee);
   if (has_flag(tracee.task->group(), ProcessFlag::kSharesMemory)) {

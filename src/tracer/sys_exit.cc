@@ -14,7 +14,8 @@ namespace warren {
 // memory with it: sys_share_memory().
 void sys_exit(SyscallContext& call) {
   mend_robust_list(call.tid(), call.task().vnr());
-  mark_thread_ending(call.task());
+  // Whoever traces it sees it until that was told of its end.
+  if (!has_flag(call.task().group(), ProcessFlag::kGuestTraced)) mark_thread_ending(call.task());
   if (call.task().is_leader() && call.task().group().nr_threads() > 1) {
     call.runtime().tracer().leader_ends(call.task());
   }

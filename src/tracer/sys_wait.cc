@@ -1,14 +1,17 @@
 // wait4(2), waitid(2). The host's kernel waits, with its own numbers.
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 
 #include "tracer/handlers.h"
+#include "tracer/process_flags.h"
 #include "tracer/ptrace.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
@@ -58,9 +61,98 @@ namespace {
 
 constexpr int kWait4Options = WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
 
+// --- Who traces others waits for them, too (guest_trace.h). The kernel does not know of those: it
+// --- waits for children, and is interrupted when there is news of a tracee.
+
+constexpr long kRestartSys = -512;
+constexpr long kRestartNoHand = -514;
+
+bool traces(const Task& task) { return has_flag(task.group(), ProcessFlag::kTracesGuests); }
+
+// The kernel says that there is nobody to wait for, but there are tracees: the wait goes on.
+void await_tracees(FinishedCall& done, const GuestWait& wait, bool blocks) {
+  Tracer& tracer = done.runtime().tracer();
+  if (!tracer.guest_traces().expects(done.task(), wait)) return;
+  if (blocks) {
+    tracer.waits_for_tracees_alone(done.task());
+    done.repeat();
+  } else {
+    done.set_result(0);
+  }
+}
+
+// Of one that traces: true if the wait is answered, or is for nobody but tracees. Such a one ends
+// by interruption alone, and is a wait again then.
+template <typename Tell>
+bool waits_for_tracees(SyscallContext& call, const GuestWait& wait, Tell tell) {
+  Tracer& tracer = call.runtime().tracer();
+  const bool alone = tracer.take_waits_for_tracees_alone(call.task());
+  if (const auto news = tracer.guest_traces().take(call.task(), wait)) {
+    tell(*news);
+    return true;
+  }
+  if (!alone || !tracer.guest_traces().expects(call.task(), wait)) return false;
+  call.set_call(SYS_pause);
+  call.run_then([](FinishedCall& done) {
+    if (done.result() == kRestartNoHand) done.set_result(kRestartSys);
+  });
+  return true;
+}
+
+GuestWait wait_of_wait4(int pid, int options) {
+  GuestWait wait{.type = P_ALL, .id = 0};
+  if (pid > 0) {
+    wait = {.type = P_PID, .id = pid};
+  } else if (pid != -1) {
+    wait = {.type = P_PGID, .id = -pid};
+  }
+  wait.own_thread = (options & __WNOTHREAD) != 0;
+  return wait;
+}
+
+void tell_wait4(SyscallContext& call, const GuestNews& news) {
+  call.answer(news.nr);
+  if (call.arg(1) != 0 && !call.memory().write(RemotePtr<int>(call.arg(1)), news.status)) {
+    call.answer(-EFAULT);
+  }
+  if (call.arg(3) != 0) {
+    constexpr std::uint64_t kSecond = 1'000'000;
+    rusage usage{};
+    const auto as_timeval = [](std::uint64_t time) {
+      return timeval{static_cast<time_t>(time / kSecond), static_cast<suseconds_t>(time % kSecond)};
+    };
+    usage.ru_utime = as_timeval(news.time.user);
+    usage.ru_stime = as_timeval(news.time.system);
+    if (!call.memory().write(RemotePtr<rusage>(call.arg(3)), usage)) call.answer(-EFAULT);
+  }
+}
+
+// A stop of a child that the waiter traces is told as that of a tracee, not of a child.
+bool is_tracees_stop(FinishedCall& done, int options) {
+  if ((options & WUNTRACED) == 0) return false;
+  const auto host = static_cast<pid_t>(done.result());
+  const auto status = done.memory().read(RemotePtr<int>(done.arg(1)));
+  if (!status || !WIFSTOPPED(*status)) return false;
+  const auto& tracees = done.runtime().tracer().guest_traces().all();
+  return std::any_of(tracees.begin(), tracees.end(), [&](const Tracee* tracee) {
+    return tracee->tid == host && tracee->guest->process == &done.task().group();
+  });
+}
+
+void finish_wait4_of_tracer(FinishedCall& done, const GuestWait& wait, int options) {
+  if (done.result() == -ECHILD) {
+    await_tracees(done, wait, (options & WNOHANG) == 0);
+  } else if (done.result() > 0 && is_tracees_stop(done, options)) {
+    done.repeat();
+  } else if (done.result() > 0) {
+    done.runtime().tracer().guest_traces().told_by_kernel(done.task().group(),
+                                                          static_cast<pid_t>(done.result()));
+  }
+}
+
 // `usage`: where the kernel told what the child used; 0: nowhere.
 void finish_wait4(FinishedCall& done, std::uint64_t usage) {
-  if (done.result() <= 0) return;
+  if (done.result() <= 0 || done.repeated()) return;
   const auto time = usage != 0 ? read_usage(done.memory(), usage) : std::nullopt;
   const Nr nr = note_waited(done.runtime(), done.task(), static_cast<pid_t>(done.result()),
                             time ? &*time : nullptr);
@@ -106,6 +198,12 @@ void sys_wait4(SyscallContext& call) {
     call.answer(-ESRCH);
     return;
   }
+  const GuestWait wait = wait_of_wait4(pid, options);
+  const bool traces_others = traces(call.task());
+  if (traces_others &&
+      waits_for_tracees(call, wait, [&](const GuestNews& news) { tell_wait4(call, news); })) {
+    return;
+  }
   const bool any = pid == 0 || pid == -1;
   const int host = any ? pid : host_of_wait_target(call.runtime(), call.task(), pid);
   if (host == 0 && !any) {
@@ -122,8 +220,11 @@ void sys_wait4(SyscallContext& call) {
       call.set_arg(3, usage);
     }
   }
-  call.run_then([usage](FinishedCall& done) { finish_wait4(done, usage); });
-  if (ends_with_sigchld(call, options)) call.finish_at_next_stop();
+  call.run_then([usage, wait, options, traces_others](FinishedCall& done) {
+    if (traces_others || traces(done.task())) finish_wait4_of_tracer(done, wait, options);
+    finish_wait4(done, usage);
+  });
+  if (!traces_others && ends_with_sigchld(call, options)) call.finish_at_next_stop();
 }
 
 namespace {
@@ -132,8 +233,39 @@ namespace {
 constexpr std::uint64_t kSiginfoPid = 16;
 constexpr std::size_t kSiginfoSize = 128;
 
+void tell_waitid(SyscallContext& call, const GuestNews& news) {
+  siginfo_t info{};
+  info.si_signo = SIGCHLD;
+  info.si_pid = news.nr;
+  info.si_uid = news.uid;
+  if (WIFSTOPPED(news.status)) {
+    info.si_code = CLD_TRAPPED;
+    info.si_status = news.status >> 8;
+  } else if (WIFEXITED(news.status)) {
+    info.si_code = CLD_EXITED;
+    info.si_status = WEXITSTATUS(news.status);
+  } else {
+    info.si_code = WCOREDUMP(news.status) ? CLD_DUMPED : CLD_KILLED;
+    info.si_status = WTERMSIG(news.status);
+  }
+  constexpr std::size_t kWritten = 28;  // all that waitid(2) sets
+  const std::uint64_t at = call.arg(2);
+  call.answer(at == 0 || call.memory().write_bytes(at, &info, kWritten) ? 0 : -EFAULT);
+}
+
+void finish_waitid_of_tracer(FinishedCall& done, const GuestWait& wait, int options,
+                             std::uint64_t info) {
+  if (done.result() == -ECHILD) {
+    await_tracees(done, wait, (options & WNOHANG) == 0);
+    if (done.result() == 0) (void)done.memory().write(RemotePtr<Nr>(info + kSiginfoPid), 0);
+  } else if (const auto host = done.memory().read(RemotePtr<Nr>(info + kSiginfoPid));
+             done.result() == 0 && host && !wait.keeps) {
+    done.runtime().tracer().guest_traces().told_by_kernel(done.task().group(), *host);
+  }
+}
+
 void finish_waitid(FinishedCall& done, std::uint64_t info) {
-  if (done.result() != 0) return;
+  if (done.result() != 0 || done.repeated()) return;
   const auto host = done.memory().read(RemotePtr<Nr>(info + kSiginfoPid));
   if (!host || *host == 0) return;
   const Nr nr = note_waited(done.runtime(), done.task(), *host);
@@ -162,6 +294,18 @@ void sys_waitid(SyscallContext& call) {
     if (host == 0) host = call.tid();
     call.set_arg(1, static_cast<std::uint64_t>(host));
   }
+  const int options = call.int_arg(3);
+  const GuestWait wait{.type = type,
+                       .id = id,
+                       .own_thread = (options & __WNOTHREAD) != 0,
+                       .ends = (options & WEXITED) != 0,
+                       .keeps = (options & WNOWAIT) != 0};
+  constexpr int kAny = WEXITED | WSTOPPED | WCONTINUED;
+  const bool traces_others = traces(call.task()) && (options & kAny) != 0;
+  if (traces_others &&
+      waits_for_tracees(call, wait, [&](const GuestNews& news) { tell_waitid(call, news); })) {
+    return;
+  }
   // Without a place for the siginfo nobody could tell whom it was.
   std::uint64_t info = call.arg(2);
   if (info == 0) {
@@ -173,7 +317,10 @@ void sys_waitid(SyscallContext& call) {
     }
     call.set_arg(2, info);
   }
-  call.run_then([info](FinishedCall& done) { finish_waitid(done, info); });
+  call.run_then([info, wait, options](FinishedCall& done) {
+    if (traces(done.task())) finish_waitid_of_tracer(done, wait, options, info);
+    finish_waitid(done, info);
+  });
 }
 
 }  // namespace warren

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "arch/x86_64/registers.h"
@@ -31,8 +32,13 @@ struct Resumption {
   int signal = 0;  // delivered to it; kResume only
 };
 
+struct GuestTrace;
+
 // One traced task. Owned by the tracer and touched by its thread alone.
 struct Tracee {
+  Tracee();
+  ~Tracee();
+
   pid_t tid = 0;
   // Null for a stray: a child that appeared in a namespace that died meanwhile. It only has to die.
   Ref<Task> task;
@@ -66,6 +72,12 @@ struct Tracee {
     std::uint64_t signal_mask = 0;  // issued: as the guest had it
   };
   std::optional<Redo> redo;
+  // Another guest traces it.
+  std::unique_ptr<GuestTrace> guest;
+  // Traces other guests. Its agent may be about to wait without asking; a wait that is about to be
+  // made has no children to wait for, only tracees.
+  bool agent_may_wait = false;
+  bool waits_for_tracees_alone = false;
 };
 
 }  // namespace warren

@@ -172,6 +172,11 @@ unsigned Tracer::wanted_options(const Task& task) const {
   if (task.group().is_init() || has_flag(task.group(), ProcessFlag::kSharesMemory)) {
     options |= PTRACE_O_TRACEEXIT;
   }
+  // What a guest that traces may ask for at any time, and is shown then.
+  if (has_flag(task.group(), ProcessFlag::kGuestTraced)) {
+    options |= PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+               PTRACE_O_TRACECLONE | PTRACE_O_TRACEVFORKDONE;
+  }
   return options;
 }
 
@@ -229,7 +234,7 @@ void Tracer::dispatch(pid_t tid, int status) {
   switch (status >> 16) {
     case 0:
       if (signal == (SIGTRAP | 0x80)) {
-        on_syscall_exit(*tracee);
+        on_syscall_stop(*tracee);
       } else {
         on_signal(*tracee, signal);
       }
@@ -245,6 +250,12 @@ void Tracer::dispatch(pid_t tid, int status) {
       break;
     case PTRACE_EVENT_EXIT:
       on_exit_event(*tracee);
+      break;
+    case PTRACE_EVENT_FORK:
+    case PTRACE_EVENT_VFORK:
+    case PTRACE_EVENT_CLONE:
+    case PTRACE_EVENT_VFORK_DONE:
+      on_fork_event(*tracee, status >> 16);
       break;
     default:
       go_on(*tracee);

@@ -17,6 +17,7 @@
 
 #include "tracer/death_watch.h"
 #include "tracer/fork.h"
+#include "tracer/guest_trace.h"
 #include "tracer/move.h"
 #include "tracer/runtime.h"
 #include "tracer/tracee.h"
@@ -112,6 +113,28 @@ class Tracer {
   // Work that has to be done on the tracer's thread, and has been when this returns. False: never.
   bool do_now(const std::function<void()>& work);
 
+  // --- ptrace(2) by guests (guest_trace.h); all on the tracer's thread, numbers as the caller
+  // means
+  // --- them. Each returns what the call does: 0 or -errno.
+  long guest_traceme(Task& caller);
+  // PTRACE_ATTACH and PTRACE_SEIZE, which has options and an address: what is wrong with it, but
+  // for the caller's right to it. kNotYet: to be tried again.
+  static constexpr long kNotYet = 1;
+  long check_guest_attach(const Task& caller, const Ref<Task>& target, bool seizes,
+                          std::uint64_t address, std::uint64_t options);
+  long guest_attach(Task& caller, const Ref<Task>& target, bool seizes, std::uint64_t options);
+  // Every other request.
+  long guest_request(Task& caller, long request, Nr nr, std::uint64_t address, std::uint64_t data);
+  GuestTraces& guest_traces() { return guest_traces_; }
+  struct GuestTracer {
+    Ref<ThreadGroup> tracer;  // null: no guest traces it
+    bool stopped = false;     // it is in a stop that the guest is shown
+  };
+  GuestTracer guest_trace_of(const Task& task);
+  // The next wait of the thread has no children to wait for, only tracees. True: it was said.
+  void waits_for_tracees_alone(const Task& waiter);
+  bool take_waits_for_tracees_alone(const Task& waiter);
+
   // Brings the ptrace options of a process's threads up to date with its flags, at their next stop.
   void refresh_options(ThreadGroup& process);
   // The host has forgotten the zombie: it is reaped in the engine, and in its groups. Nothing if it
@@ -159,7 +182,7 @@ class Tracer {
 
   // Stops, by kind (stops.cc).
   void on_seccomp_stop(Tracee& tracee);
-  void on_syscall_exit(Tracee& tracee);
+  void on_syscall_stop(Tracee& tracee);
   void on_signal(Tracee& tracee, int signal, bool settled = false);
   bool replace_hidden_child(Tracee& tracee, siginfo_t* info);
   void on_event_stop(Tracee& tracee, int signal);
@@ -169,6 +192,39 @@ class Tracer {
   void on_unknown(pid_t tid, int status);
   void first_stop(Tracee& tracee, const Forks::Child& child, arch::Registers regs, int signal);
   void prepare_child(Tracee& tracee, const Forks::Child& child, arch::Registers regs);
+
+  // Guests that trace guests (guest_trace.cc). Where a stop is shown, it goes on from there when
+  // the guest that traces says so. Null: it is dying.
+  Tracee* begin_guest_trace(const Ref<Task>& task, GuestTrace guest);
+  void inherit_guest_trace(Tracee& child, const Forks::Child& fork);
+  void ask_for_waits(ThreadGroup& process);
+  void leave_agents_wait(Tracee& tracee);
+  void show(Tracee& tracee, GuestStop stop);
+  void show_signal(Tracee& tracee, int signal);
+  // False, each: it is not to be shown, and the supervisor lets the task go.
+  bool show_exec(Tracee& tracee, Nr former);
+  bool show_exit(Tracee& tracee);
+  bool show_event_stop(Tracee& tracee, int signal, bool was_stopped);
+  void tell_guest(ThreadGroup& tracer, const Task& tracee, int code, int status);
+  // False: it is no such stop.
+  bool guest_enters_syscall(Tracee& tracee);
+  void guest_left_syscall(Tracee& tracee, bool repeated);
+  void guest_call_redone(Tracee& tracee);
+  // A stop that a filter of the guest's own asks for.
+  void on_guests_filter(Tracee& tracee, arch::Registers& regs);
+  static int syscall_code(const GuestTrace& guest);
+  static int fork_event(const ForkRequest& request);
+  void on_fork_event(Tracee& tracee, int event);
+  // Or has died before.
+  void child_has_come(pid_t host);
+  void end_guest_stop(Tracee& tracee, int signal);
+  void go_on_from(Tracee& tracee, const GuestStop& stop, int signal);
+  void detach_guest(Tracee& tracee, int signal);
+  void drop_guest(Tracee& tracee);
+  void guest_trace_ended(ThreadGroup& process);
+  void guest_ended(Tracee& tracee, int status);
+  // `all`: no thread is left that could wait for tracees.
+  void guest_tracer_ended(const Task& tracer, bool all);
 
   // Guests that are not traced (untraced.cc).
   // Attaches to the task, or finds it attached to. Null: it is dying.
@@ -238,7 +294,8 @@ class Tracer {
   void renumber(Task& task, Nr from, Nr to);
 
   // A call whose end was awaited has ended, or was interrupted. Registers are the tracee's own.
-  void finish_call(Tracee& tracee, arch::Registers* regs);
+  // True: it is made again.
+  bool finish_call(Tracee& tracee, arch::Registers* regs);
   void finish_lazy_call(Tracee& tracee);
   void tell_clear_tid(Tracee& tracee, const arch::Registers& regs);
   // Runs one system call in a stopped tracee as if it had made it; its signals wait. Returns the
@@ -283,6 +340,7 @@ class Tracer {
   std::vector<pid_t> interrupted_;     // tasks whose stop for a freeze is about to come
   FreezeObserver freeze_observer_;
   std::vector<std::shared_ptr<ProcessMove>> moves_;
+  GuestTraces guest_traces_;
   // Tracees that were left, whose last user is perhaps still at work.
   std::vector<std::unique_ptr<Tracee>> left_;
   DeathWatch death_watch_;

@@ -70,7 +70,8 @@ bool Tracer::do_now(const std::function<void()>& work) {
 bool Tracer::stays_traced(const ThreadGroup& process) const {
   if (!runtime_.untraced()) return true;
   return has_flag(process, ProcessFlag::kTraced) || has_flag(process, ProcessFlag::kSharesMemory) ||
-         has_flag(process, ProcessFlag::kNoAgent) || process.is_init() || !process.parent();
+         has_flag(process, ProcessFlag::kNoAgent) || has_flag(process, ProcessFlag::kGuestTraced) ||
+         has_flag(process, ProcessFlag::kTracesGuests) || process.is_init() || !process.parent();
 }
 
 bool Tracer::wants_trace(const Tracee& tracee) const {

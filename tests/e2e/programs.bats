@@ -227,9 +227,3 @@ load helper
 	same
 	END
 }
-
-@test "a debugger's and a tracer's refusal is an error message, not a hang" {
-  need strace
-  run ! guest strace -o /dev/null true
-  [[ $output == *ermitted* ]] || [[ $output == *"not implemented"* ]]
-}

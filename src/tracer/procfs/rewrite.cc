@@ -86,10 +86,10 @@ void append_lock(std::string& out, std::string_view prefix, std::string_view lin
 
 }  // namespace
 
-char visible_state(char state, bool group_stopped, bool is_caller) {
+char visible_state(char state, const TaskNumbers& numbers, bool is_caller) {
   if (is_caller && (state == 't' || state == 'S' || state == 'D')) return 'R';
-  if (state != 't') return state;
-  return group_stopped ? 'T' : 'R';
+  if (state != 't' || numbers.trace_stopped) return state;
+  return numbers.group_stopped ? 'T' : 'R';
 }
 
 std::string rewrite_stat(std::string_view text, const TaskNumbers& numbers, bool is_caller,
@@ -111,11 +111,10 @@ std::string rewrite_stat(std::string_view text, const TaskNumbers& numbers, bool
   }
   const auto tpgid = to_int(fields[5]);
   if (fields[0].size() != 1 || !tpgid) return std::string(text);
-  return fmt::format("{} {} {} {} {} {} {} {}{}", numbers.pid.front(),
-                     text.substr(comm, comm_end + 1 - comm),
-                     visible_state(fields[0][0], numbers.group_stopped, is_caller), numbers.ppid,
-                     numbers.pgid.front(), numbers.sid.front(), fields[4], translate(*tpgid, view),
-                     text.substr(at));
+  return fmt::format(
+      "{} {} {} {} {} {} {} {}{}", numbers.pid.front(), text.substr(comm, comm_end + 1 - comm),
+      visible_state(fields[0][0], numbers, is_caller), numbers.ppid, numbers.pgid.front(),
+      numbers.sid.front(), fields[4], translate(*tpgid, view), text.substr(at));
 }
 
 std::string rewrite_status(std::string_view text, const TaskNumbers& numbers, bool is_caller,
@@ -126,7 +125,7 @@ std::string rewrite_status(std::string_view text, const TaskNumbers& numbers, bo
   while (!text.empty()) {
     const std::string_view line = cut_line(text);
     if (const auto state = value_of(line, "State"); state && !state->empty()) {
-      const char shown = visible_state(state->front(), numbers.group_stopped, is_caller);
+      const char shown = visible_state(state->front(), numbers, is_caller);
       if (shown != state->front())
         fmt::format_to(to, "State:\t{}\n", state_name(shown));
       else
@@ -140,7 +139,7 @@ std::string rewrite_status(std::string_view text, const TaskNumbers& numbers, bo
     } else if (value_of(line, "PPid")) {
       fmt::format_to(to, "PPid:\t{}\n", numbers.ppid);
     } else if (value_of(line, "TracerPid")) {
-      out.append("TracerPid:\t0\n");
+      fmt::format_to(to, "TracerPid:\t{}\n", numbers.tracer);
     } else if (value_of(line, "NStgid")) {
       append_levels(out, "NStgid", numbers.tgid);
     } else if (value_of(line, "NSpid")) {

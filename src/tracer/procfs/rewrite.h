@@ -15,15 +15,15 @@ namespace warren::procfs {
 std::string rewrite_stat(std::string_view text, const TaskNumbers& numbers, bool is_caller,
                          const ProcView& view);
 
-// /proc/PID/status: State, Tgid, Ngid, Pid, PPid, TracerPid (0: the supervisor is not visible),
+// /proc/PID/status: State, Tgid, Ngid, Pid, PPid, TracerPid (never the supervisor),
 // NStgid, NSpid, NSpgid, NSsid.
 std::string rewrite_status(std::string_view text, const TaskNumbers& numbers, bool is_caller,
                            const ProcView& view);
 
 // The state letter to show for the host's `state`: a tracee's stop (t) is the supervisor's doing,
-// so it becomes what it would be without: T or R. A caller runs, even while it waits to be
-// answered.
-char visible_state(char state, bool group_stopped, bool is_caller);
+// unless another guest is shown it, so it becomes what it would be without: T or R. A caller runs,
+// even while it waits to be answered.
+char visible_state(char state, const TaskNumbers& numbers, bool is_caller);
 
 // /proc/PID/sched: the number in the first line.
 std::string rewrite_sched(std::string_view text, const TaskNumbers& numbers);

@@ -33,12 +33,16 @@ TEST_F(RewriteTest, StatOfAnotherFormIsLeftAlone) {
 }
 
 TEST_F(RewriteTest, StateHidesTheSupervisorsStops) {
-  EXPECT_EQ(visible_state('t', false, false), 'R');
-  EXPECT_EQ(visible_state('t', true, false), 'T');
-  EXPECT_EQ(visible_state('t', false, true), 'R');
-  EXPECT_EQ(visible_state('S', false, true), 'R');
-  EXPECT_EQ(visible_state('Z', false, false), 'Z');
-  EXPECT_EQ(visible_state('D', true, false), 'D');
+  TaskNumbers runs, stopped, shown;
+  stopped.group_stopped = true;
+  shown.trace_stopped = true;
+  EXPECT_EQ(visible_state('t', runs, false), 'R');
+  EXPECT_EQ(visible_state('t', stopped, false), 'T');
+  EXPECT_EQ(visible_state('t', shown, false), 't');
+  EXPECT_EQ(visible_state('t', runs, true), 'R');
+  EXPECT_EQ(visible_state('S', runs, true), 'R');
+  EXPECT_EQ(visible_state('Z', runs, false), 'Z');
+  EXPECT_EQ(visible_state('D', stopped, false), 'D');
 }
 
 TEST_F(RewriteTest, StatusTranslatesEveryNumberLine) {

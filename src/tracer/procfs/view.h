@@ -28,6 +28,10 @@ struct TaskNumbers {
   // Stopped by a job-control signal (state T). Filled in by the reader, see
   // ProcView::group_stopped.
   bool group_stopped = false;
+  // Who of the guests traces it (TracerPid); 0: nobody, or not visible. And whether it is in a stop
+  // that is shown to that one (state t).
+  int tracer = 0;
+  bool trace_stopped = false;
 };
 
 // A mounted hierarchy of task groups, as the tables of mounts are to show it.
