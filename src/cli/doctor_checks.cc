@@ -132,9 +132,7 @@ Finding check_ptrace() {
                   std::string(strerror(error)) + "; " + detail,
                   "warren cannot follow its guests",
                   ""};
-  if (inside_container()) {
-    finding.advice = "you are inside a container of warren's, where 'warren run' needs no ptrace";
-  } else if (!scope.empty() && scope > "1") {
+  if (!scope.empty() && scope > "1") {
     finding.advice = "have root write 1 to /proc/sys/kernel/yama/ptrace_scope";
   } else {
     finding.advice = "a container runtime may forbid ptrace(2): allow SYS_PTRACE in its profile";

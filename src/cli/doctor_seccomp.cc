@@ -17,6 +17,7 @@
 
 #include "base/unique_fd.h"
 #include "cli/doctor_checks.h"
+#include "cli/inside.h"
 #include "control/framing.h"
 
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP  // Linux 6.6; newer than the distribution's headers
@@ -173,7 +174,9 @@ SeccompFindings check_seccomp(const HostFeatures& features) {
   findings.notification =
       finding("user notification", true, tried.report.listener_errno, "calls can be handed over",
               Health::kMissing, "warren cannot answer calls for its guests",
-              "another listener may own this process already (a container runtime's, or warren's)");
+              inside_container()
+                  ? "you are inside a container of warren's, where 'warren run' needs none of these"
+                  : "another listener may own this process already (a container runtime's)");
   findings.add_fd =
       finding("descriptor injection", true, tried.add_fd_errno, "answers can carry descriptors",
               Health::kMissing, "/proc cannot be shown to guests", "use Linux 5.14 or later");

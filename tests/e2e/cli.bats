@@ -275,7 +275,7 @@ backend_without() {
 }
 
 @test "doctor: a place without user notification" {
-  # warren's own guests may not install a listener of their own, nor trace.
+  # warren's own guests may not install a listener of their own.
   run guest "$WARREN" doctor
   [ "$status" -eq 1 ]
   [ "${lines[-1]}" = "warren cannot run here." ]
