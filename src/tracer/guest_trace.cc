@@ -433,13 +433,29 @@ void Tracer::drop_guest(Tracee& tracee) {
   const Ref<ThreadGroup> tracer = tracee.guest->process;
   tracee.guest.reset();
   guest_trace_ended(tracee.task->group());
-  if (guest_traces_.any_of(*tracer) || guest_traces_.any_end_of(*tracer)) return;
-  set_flag(*tracer, ProcessFlag::kTracesGuests, false);
-  for (const Ref<Task>& thread : tracer->threads()) {
+  end_tracing_if_done(*tracer);
+}
+
+void Tracer::end_tracing_if_done(ThreadGroup& tracer) {
+  if (!has_flag(tracer, ProcessFlag::kTracesGuests)) return;
+  if (guest_traces_.any_of(tracer) || guest_traces_.any_end_of(tracer)) return;
+  set_flag(tracer, ProcessFlag::kTracesGuests, false);
+  for (const Ref<Task>& thread : tracer.threads()) {
     if (!thread->alive()) continue;
     runtime_.agents().serve_again(*thread);
     break;
   }
+}
+
+std::optional<GuestNews> Tracer::take_guest_news(Task& waiter, const GuestWait& wait) {
+  const auto news = guest_traces_.take(waiter, wait);
+  end_tracing_if_done(waiter.group());
+  return news;
+}
+
+void Tracer::told_of_end(ThreadGroup& tracer, pid_t process) {
+  guest_traces_.told_by_kernel(tracer, process);
+  end_tracing_if_done(tracer);
 }
 
 // Unless other threads of it are traced.

@@ -87,7 +87,7 @@ template <typename Tell>
 bool waits_for_tracees(SyscallContext& call, const GuestWait& wait, Tell tell) {
   Tracer& tracer = call.runtime().tracer();
   const bool alone = tracer.take_waits_for_tracees_alone(call.task());
-  if (const auto news = tracer.guest_traces().take(call.task(), wait)) {
+  if (const auto news = tracer.take_guest_news(call.task(), wait)) {
     tell(*news);
     return true;
   }
@@ -95,6 +95,20 @@ bool waits_for_tracees(SyscallContext& call, const GuestWait& wait, Tell tell) {
   call.set_call(SYS_pause);
   call.run_then([](FinishedCall& done) {
     if (done.result() == kRestartNoHand) done.set_result(kRestartSys);
+  });
+  return true;
+}
+
+// Untraced, a wait is notified first (Way::kNotifyFirst): true if that is all for now. Answered at
+// once is only news of a tracee that is there already.
+template <typename Tell>
+bool is_for_the_stop(SyscallContext& call, const GuestWait& wait, Tell tell) {
+  if (!call.postponed()) return false;
+  if (!traces(call.task())) return true;
+  call.expect_delay();
+  Tracer& tracer = call.runtime().tracer();
+  tracer.do_now([&] {
+    if (const auto news = tracer.take_guest_news(call.task(), wait)) tell(*news);
   });
   return true;
 }
@@ -145,8 +159,7 @@ void finish_wait4_of_tracer(FinishedCall& done, const GuestWait& wait, int optio
   } else if (done.result() > 0 && is_tracees_stop(done, options)) {
     done.repeat();
   } else if (done.result() > 0) {
-    done.runtime().tracer().guest_traces().told_by_kernel(done.task().group(),
-                                                          static_cast<pid_t>(done.result()));
+    done.runtime().tracer().told_of_end(done.task().group(), static_cast<pid_t>(done.result()));
   }
 }
 
@@ -190,6 +203,9 @@ bool ends_with_sigchld(SyscallContext& call, int options) {
 void sys_wait4(SyscallContext& call) {
   const int pid = call.int_arg(0);
   const int options = call.int_arg(2);
+  const GuestWait wait = wait_of_wait4(pid, options);
+  const auto tell = [&](const GuestNews& news) { tell_wait4(call, news); };
+  if ((options & ~kWait4Options) == 0 && is_for_the_stop(call, wait, tell)) return;
   if (options & ~kWait4Options) {
     call.answer(-EINVAL);
     return;
@@ -198,12 +214,8 @@ void sys_wait4(SyscallContext& call) {
     call.answer(-ESRCH);
     return;
   }
-  const GuestWait wait = wait_of_wait4(pid, options);
   const bool traces_others = traces(call.task());
-  if (traces_others &&
-      waits_for_tracees(call, wait, [&](const GuestNews& news) { tell_wait4(call, news); })) {
-    return;
-  }
+  if (traces_others && waits_for_tracees(call, wait, tell)) return;
   const bool any = pid == 0 || pid == -1;
   const int host = any ? pid : host_of_wait_target(call.runtime(), call.task(), pid);
   if (host == 0 && !any) {
@@ -260,7 +272,7 @@ void finish_waitid_of_tracer(FinishedCall& done, const GuestWait& wait, int opti
     if (done.result() == 0) (void)done.memory().write(RemotePtr<Nr>(info + kSiginfoPid), 0);
   } else if (const auto host = done.memory().read(RemotePtr<Nr>(info + kSiginfoPid));
              done.result() == 0 && host && !wait.keeps) {
-    done.runtime().tracer().guest_traces().told_by_kernel(done.task().group(), *host);
+    done.runtime().tracer().told_of_end(done.task().group(), *host);
   }
 }
 
@@ -283,6 +295,15 @@ void finish_waitid(FinishedCall& done, std::uint64_t info) {
 void sys_waitid(SyscallContext& call) {
   const int type = call.int_arg(0);
   const int id = call.int_arg(1);
+  const int options = call.int_arg(3);
+  const GuestWait wait{.type = type,
+                       .id = id,
+                       .own_thread = (options & __WNOTHREAD) != 0,
+                       .ends = (options & WEXITED) != 0,
+                       .keeps = (options & WNOWAIT) != 0};
+  constexpr int kAny = WEXITED | WSTOPPED | WCONTINUED;
+  const auto tell = [&](const GuestNews& news) { tell_waitid(call, news); };
+  if ((options & kAny) != 0 && is_for_the_stop(call, wait, tell)) return;
   if ((type == P_PID && id > 0) || (type == P_PGID && id > 0)) {
     const Ref<Pid> target = call.runtime().kernel().find_pid(*call.task().ns(), id);
     // A number that nobody has is ECHILD, but wrong options come first; a host number that cannot
@@ -294,18 +315,8 @@ void sys_waitid(SyscallContext& call) {
     if (host == 0) host = call.tid();
     call.set_arg(1, static_cast<std::uint64_t>(host));
   }
-  const int options = call.int_arg(3);
-  const GuestWait wait{.type = type,
-                       .id = id,
-                       .own_thread = (options & __WNOTHREAD) != 0,
-                       .ends = (options & WEXITED) != 0,
-                       .keeps = (options & WNOWAIT) != 0};
-  constexpr int kAny = WEXITED | WSTOPPED | WCONTINUED;
   const bool traces_others = traces(call.task()) && (options & kAny) != 0;
-  if (traces_others &&
-      waits_for_tracees(call, wait, [&](const GuestNews& news) { tell_waitid(call, news); })) {
-    return;
-  }
+  if (traces_others && waits_for_tracees(call, wait, tell)) return;
   // Without a place for the siginfo nobody could tell whom it was.
   std::uint64_t info = call.arg(2);
   if (info == 0) {

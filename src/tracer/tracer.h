@@ -125,7 +125,10 @@ class Tracer {
   long guest_attach(Task& caller, const Ref<Task>& target, bool seizes, std::uint64_t options);
   // Every other request.
   long guest_request(Task& caller, long request, Nr nr, std::uint64_t address, std::uint64_t data);
-  GuestTraces& guest_traces() { return guest_traces_; }
+  const GuestTraces& guest_traces() const { return guest_traces_; }
+  // As GuestTraces has them.
+  std::optional<GuestNews> take_guest_news(Task& waiter, const GuestWait& wait);
+  void told_of_end(ThreadGroup& tracer, pid_t process);
   struct GuestTracer {
     Ref<ThreadGroup> tracer;  // null: no guest traces it
     bool stopped = false;     // it is in a stop that the guest is shown
@@ -221,6 +224,7 @@ class Tracer {
   void go_on_from(Tracee& tracee, const GuestStop& stop, int signal);
   void detach_guest(Tracee& tracee, int signal);
   void drop_guest(Tracee& tracee);
+  void end_tracing_if_done(ThreadGroup& tracer);
   void guest_trace_ended(ThreadGroup& process);
   void guest_ended(Tracee& tracee, int status);
   // `all`: no thread is left that could wait for tracees.
