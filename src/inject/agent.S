@@ -20,6 +20,7 @@
 #define VFORK_KEY (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET)
 #define VFORK_R9 (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET + 8)
 #define VFORK_SCRATCH (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET + 16)
+#define PLAIN_HANDLERS (WARREN_AGENT_STATE + WARREN_AGENT_PLAIN_HANDLERS_OFFSET)
 #define CHILDREN (WARREN_AGENT_STATE + WARREN_AGENT_CHILDREN_OFFSET)
 #define CHILD_MASK (WARREN_AGENT_NR_CHILDREN - 1)
 #define ASK_PATHS (WARREN_AGENT_SHARED + 0)
@@ -37,6 +38,8 @@
 #define SIGXFSZ 25
 #define SA_FLAGS 8  // in the kernel's struct sigaction
 #define SA_SIGINFO 4
+#define SA_RESTART 0x10000000
+#define NSIG 64
 #define PATH_MAX 4096
 #define PAGE 4096
 
@@ -199,18 +202,15 @@ trusted_ip:
   LEAVE
 
 // A handler that sees a number of the host's needs the supervisor; most see none. Only signals by
-// which the kernel tells one are looked at, as in the table of calls.
+// which the kernel tells one are looked at by it, as in the table of calls; of all, State says which
+// handlers need no stop.
 serve_sigaction:
   UNLESS_UNTRACED ask
-  cmp $SIGCHLD, %edi
-  je 1f
-  cmp $SIGPIPE, %edi
-  je 1f
-  cmp $SIGXFSZ, %edi
-  jne 2f
-1:
   test %rsi, %rsi
   jz 2f
+  lea -1(%rdi), %r11d
+  cmp $(NSIG - 1), %r11d
+  ja 2f
   ENTER
   mov %eax, -8(%rsp)
   mov %rdi, -24(%rsp)
@@ -224,12 +224,28 @@ serve_sigaction:
   mov -40(%rsp), %rdx
   mov -48(%rsp), %r10
   jne asked_for
-  testl $SA_SIGINFO, SA_FLAGS(%rsi)
-  jnz asked_for
   mov -8(%rsp), %eax
+  lea -1(%rdi), %ecx
+  testl $SA_SIGINFO, SA_FLAGS(%rsi)
+  jnz sees_sender
+  testl $SA_RESTART, SA_FLAGS(%rsi)
+  jz 1f
+  lock btsq %rcx, PLAIN_HANDLERS
+  jmp trusted_framed
+1:
+  lock btrq %rcx, PLAIN_HANDLERS
   jmp trusted_framed
 2:
   ENTER
+  jmp trusted_framed
+sees_sender:
+  lock btrq %rcx, PLAIN_HANDLERS
+  cmp $SIGCHLD, %edi
+  je asked_for
+  cmp $SIGPIPE, %edi
+  je asked_for
+  cmp $SIGXFSZ, %edi
+  je asked_for
   jmp trusted_framed
 
 serve_path0:

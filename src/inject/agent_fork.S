@@ -21,7 +21,6 @@
 #define CLONE_CHILD_SETTID 0x1000000
 #define CSIGNAL 0xff
 #define SIG_SETMASK 2
-#define NSIG 64
 // Numbers in the kernel's sense, which the supervisor writes instead.
 #define SET_TIDS (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID)
 
@@ -55,7 +54,8 @@
 #define F_R9 64
 #define F_FLAGS 72
 #define F_MASK 80
-#define FORK_FRAME 216
+#define F_HANDLERS 88
+#define FORK_FRAME 224
 
 // What clone3's child needs of its parent's registers lies in one aligned piece of its own stack:
 // below its stack pointer, but inside its red zone.
@@ -213,6 +213,8 @@ begin_quiet:
   jc begin_quiet_vfork
   mov %eax, F_NR(%rsp)
   mov %rdi, F_FLAGS(%rsp)
+  mov PLAIN_HANDLERS, %rsi
+  mov %rsi, F_HANDLERS(%rsp)
   mov $all_signals, %esi
   lea F_MASK(%rsp), %rdx
   SET_SIGNAL_MASK
@@ -246,6 +248,8 @@ quiet_parent:
 // Its State is all zeroes so far.
 quiet_child:
   mov %r9, KEY
+  mov F_HANDLERS(%rsp), %rcx
+  mov %rcx, PLAIN_HANDLERS
   mov %r9d, %ecx
   and $KEY_NUMBER, %ecx
   mov %ecx, PID

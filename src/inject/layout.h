@@ -26,6 +26,7 @@
 #define WARREN_AGENT_LEAVE_ALONE_OFFSET 20
 #define WARREN_AGENT_KEY_OFFSET 24
 #define WARREN_AGENT_VFORK_OFFSET 32
+#define WARREN_AGENT_PLAIN_HANDLERS_OFFSET 56
 
 // Marks a call that the tracer lets a guest make again (TraceMark); the agent's last boot call too.
 #define WARREN_TRACE_MARK 0x77726e22
@@ -78,13 +79,16 @@ struct State {
   std::uint64_t vfork_key;
   std::uint64_t vfork_r9;
   std::uint64_t vfork_scratch;
-  std::uint64_t unused_too;
+  // Signals (bit N - 1 is signal N's) whose handler sees no sender and restarts calls, as far as the
+  // agent has installed it: nobody has to stop the process for such a one. The agent's own.
+  std::uint64_t plain_handlers;
   Child children[WARREN_AGENT_NR_CHILDREN];  // the agent's own
 };
 static_assert(offsetof(State, ppid_plus_1) % 8 == 0);  // both numbers are read at once
 static_assert(offsetof(State, leave_alone) == WARREN_AGENT_LEAVE_ALONE_OFFSET);
 static_assert(offsetof(State, key) == WARREN_AGENT_KEY_OFFSET);
 static_assert(offsetof(State, vfork_key) == WARREN_AGENT_VFORK_OFFSET);
+static_assert(offsetof(State, plain_handlers) == WARREN_AGENT_PLAIN_HANDLERS_OFFSET);
 static_assert(offsetof(State, children) == WARREN_AGENT_CHILDREN_OFFSET);
 
 // A patched site. The site jumps through `entry`.

@@ -353,6 +353,9 @@ void Agents::leave_alone(Task& task) {
   if (!has_flag(task.group(), ProcessFlag::kAgentMapped)) return;
   const std::lock_guard lock(mutex_);
   withdraw_answers(task);
+  // Handlers are installed without it from now on.
+  constexpr auto kAt = inject::kState + offsetof(inject::State, plain_handlers);
+  (void)RemoteMemory(task.level0()).write(RemotePtr<std::uint64_t>(kAt), std::uint64_t{0});
   tell(task.level0(), offsetof(inject::State, leave_alone), 1);
 }
 

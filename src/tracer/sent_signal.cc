@@ -4,17 +4,33 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 
+#include "inject/layout.h"
 #include "tracer/proc_stat.h"
+#include "tracer/process_flags.h"
+#include "tracer/remote_memory.h"
 #include "tracer/runtime.h"
 #include "tracer/tracer.h"
 
 namespace warren {
 
+namespace {
+
+// Whether the process's agent says that the signal's handler does not see who sent it.
+bool has_plain_handler(const ThreadGroup& process, int signal) {
+  if (!has_flag(process, ProcessFlag::kAgentMapped)) return false;
+  constexpr auto kAt = inject::kState + offsetof(inject::State, plain_handlers);
+  const auto plain = RemoteMemory(process.level0()).read(RemotePtr<std::uint64_t>(kAt));
+  return plain && ((*plain >> (signal - 1)) & 1) != 0;
+}
+
+}  // namespace
+
 void trace_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal) {
   if (signal <= 0 || signal > 64 || signal == SIGKILL || signal == SIGSTOP) return;
-  if (runtime.tracer().stays_traced(process)) return;
+  if (runtime.tracer().stays_traced(process) || has_plain_handler(process, signal)) return;
   const ProcStatus status = read_proc_status(tid != 0 ? tid : process.level0());
   if (((status.blocked | status.caught) >> (signal - 1)) & 1) runtime.tracer().trace(process);
 }

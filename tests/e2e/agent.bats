@@ -65,6 +65,32 @@ guest_named() {
   [ "$(sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr")" -eq "$without" ]
 }
 
+@test "handlers that do not see the sender need no stops" {
+  need python3
+  local few
+  # shellcheck disable=SC2016
+  stops_of() {
+    run -0 --separate-stderr "$WARREN" run --stats --backend untraced -- sh -c 'python3 signals.py "$@"; exit' - "$1" "$2"
+    [ "$output" = "$2" ]
+    sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr"
+  }
+  cat >signals.py <<-END
+	import os, signal, sys
+	count = 0
+	def handler(number, frame):
+	    global count
+	    count += 1
+	signal.signal(signal.SIGUSR1, handler)
+	signal.siginterrupt(signal.SIGUSR1, sys.argv[1] == "interrupts")
+	for i in range(int(sys.argv[2])): os.kill(os.getpid(), signal.SIGUSR1)
+	print(count)
+	END
+  few=$(stops_of restarts 5)
+  [ "$(stops_of restarts 500)" -le $((few + 20)) ]
+  # For comparison, so that the test is one.
+  [ "$(stops_of interrupts 500)" -ge $((few + 400)) ]
+}
+
 @test "a guest that lies about its children reaches nobody else" {
   c++ -std=c++20 -O1 -Wall -I "$SOURCES" -o fork_notes "$PROGRAMS/fork_notes.cc"
   env -u E2E_MARK sleep 1000 3>&- &

@@ -97,7 +97,61 @@ static void with_siginfo() {
       static_cast<unsigned>(old.sa_flags) & ~0x04000000u);
 }
 
+static volatile sig_atomic_t count, seen_code;
+
+static void counts(int) { count = count + 1; }
+
+static void looks(int signal, siginfo_t* info, void*) {
+  count = count + 1;
+  seen_pid = info->si_pid;
+  seen_signal = signal;
+  seen_code = info->si_code;
+}
+
+static void install(int signal, bool sees, int flags) {
+  struct sigaction action = {};
+  action.sa_flags = flags | (sees ? SA_SIGINFO : 0);
+  if (sees) {
+    action.sa_sigaction = looks;
+  } else {
+    action.sa_handler = counts;
+  }
+  MUST(sigaction(signal, &action, nullptr));
+}
+
+// Sent by kill and its kin, as the handler changes; by oneself, and by a child that has the handler
+// from its parent and gets one, too.
+static void sent() {
+  const pid_t self = getpid();
+  for (int round = 0; round < 3; round++) {
+    for (int flags : {static_cast<int>(SA_RESTART), 0}) {
+      for (bool sees : {false, true}) {
+        install(SIGUSR1, sees, flags);
+        count = 0;
+        for (int i = 0; i < 5; i++) MUST(kill(self, SIGUSR1));
+        MUST(static_cast<int>(raw(SYS_tgkill, self, self, SIGUSR1)));
+        if (sees) say("%s %s", seen_pid == self ? "self" : "?", si_code_text(seen_code));
+        const pid_t child = spawn([&] {
+          const int before = count;
+          MUST(kill(getpid(), SIGUSR1));
+          MUST(kill(getppid(), SIGUSR1));
+          if (sees && seen_pid != getpid()) _exit(9);
+          _exit(count - before);
+        });
+        int status;
+        while (waitpid(child, &status, 0) < 0) {
+        }
+        say("count %d, child's %d", static_cast<int>(count), WEXITSTATUS(status));
+        if (sees) say("%s %s", seen_pid == child ? "child" : "?", si_code_text(seen_code));
+      }
+    }
+    signal(SIGUSR1, SIG_IGN);
+    MUST(kill(self, SIGUSR1));
+  }
+}
+
 int main() {
+  in_child("sent", sent);
   for (int signal : {SIGCHLD, SIGPIPE, SIGUSR1, 64}) {
     in_child("results", [=] { results(signal); });
   }
