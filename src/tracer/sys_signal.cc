@@ -1,5 +1,6 @@
 // Sending signals, and waiting for them.
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -112,14 +113,40 @@ void claim_sender(SyscallContext& call, const ThreadGroup& target, int argument)
   if (call.memory().write_bytes(copy, &info, sizeof info)) call.set_arg(argument, copy);
 }
 
+// To another process only codes may be claimed that anybody may claim (rt_sigqueueinfo(2)): the
+// supervisor sends it as it is, without a stop. `tid` 0: to the process; `argument`: where the
+// siginfo is, behind the signal. False: to the caller itself, who alone may claim more.
+bool send_queued(SyscallContext& call, const ThreadGroup& target, pid_t tid, int argument) {
+  const pid_t host = target.level0();
+  if (host == call.task().group().level0()) return false;
+  const int signal = call.int_arg(argument - 1);
+  siginfo_t info;
+  if (!call.memory().read_bytes(call.arg(argument), &info, sizeof info)) {
+    call.answer(-EFAULT);
+  } else if (info.si_code >= 0 || info.si_code == SI_TKILL) {
+    call.answer(-EPERM);
+  } else if (signal < 0 || signal > kMostSignal) {
+    call.answer(-EINVAL);
+  } else if (const int error = check_signal_permission(call.tid(), host, signal)) {
+    call.answer(-error);
+  } else {
+    const long r = tid != 0 ? syscall(SYS_rt_tgsigqueueinfo, host, tid, signal, &info)
+                            : syscall(SYS_rt_sigqueueinfo, host, signal, &info);
+    call.answer(r == 0 ? 0 : -errno);
+  }
+  return true;
+}
+
 }  // namespace
 
-// rt_sigqueueinfo(2): the caller itself sends, since only it may claim some codes for itself.
+// rt_sigqueueinfo(2) to oneself is made by the caller.
 void sys_rt_sigqueueinfo(SyscallContext& call) {
   const Ref<Task> target = call.runtime().kernel().find_task(*call.task().ns(), call.int_arg(0));
   // Without a target the call still checks its other arguments first; no process has this number.
   const pid_t host = target ? target->group().level0() : INT_MAX;
   if (target && swallowed(call, target->group(), call.int_arg(1))) return;
+  if (target && send_queued(call, target->group(), 0, 2)) return;
+  if (call.postponed()) return;
   if (target) claim_sender(call, target->group(), 2);
   call.set_arg(0, static_cast<std::uint64_t>(host));
 }
@@ -135,6 +162,8 @@ void sys_rt_tgsigqueueinfo(SyscallContext& call) {
   const Ref<Task> target = call.runtime().kernel().find_task(*ns, tid);
   const bool same = target && target->group().nr_in(*ns) == tgid;
   if (same && swallowed(call, target->group(), call.int_arg(2))) return;
+  if (same && send_queued(call, target->group(), target->level0(), 3)) return;
+  if (call.postponed()) return;
   if (same) claim_sender(call, target->group(), 3);
   call.set_arg(0, static_cast<std::uint64_t>(same ? target->group().level0() : INT_MAX));
   call.set_arg(1, static_cast<std::uint64_t>(same ? target->level0() : INT_MAX));

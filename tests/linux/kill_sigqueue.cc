@@ -53,7 +53,18 @@ int main() {
     SHOW(raw(SYS_rt_sigqueueinfo, 1, rt, arg(&i)));
     i = claim(SI_KERNEL, getpid(), 14);
     SHOW(raw(SYS_rt_sigqueueinfo, 1, rt, arg(&i)));
+    SHOW(raw(SYS_rt_sigqueueinfo, 1, rt, 16));
+    SHOW(raw(SYS_rt_tgsigqueueinfo, 1, 1, rt, 16));
+    i = claim(-60, 77, 15);  // whatever it likes
+    SHOW(raw(SYS_rt_sigqueueinfo, 1, 65, arg(&i)));
+    SHOW(raw(SYS_rt_sigqueueinfo, 1, -1, arg(&i)));
+    SHOW(raw(SYS_rt_sigqueueinfo, 1, 0, arg(&i)));
+    SHOW(raw(SYS_rt_sigqueueinfo, 1, SIGKILL, arg(&i)));
+    i.si_signo = 3;  // not believed
+    SHOW(raw(SYS_rt_tgsigqueueinfo, 1, 1, rt, arg(&i)));
+    SHOW(raw(SYS_rt_tgsigqueueinfo, 1, 2, rt, arg(&i)));
   });
+  take(rt);
   take(rt);
   take(rt);
 
