@@ -4,8 +4,8 @@
 // A patched site jumps to the stub of its slot; the stub fetches where to return to (rcx), the
 // call's number (eax), the slot's index (r11d) and the service, which knows the call's answer, or
 // makes the call itself from one of two places: the trusted one, which the filter lets through, or
-// the asking one, where it goes to the supervisor like any other. How it comes to be there, forks and
-// waiting are in files of their own.
+// the asking one, where it goes to the supervisor like any other. How it comes to be there, signals,
+// forks and waiting are in files of their own.
 #include <asm/errno.h>
 #include <sys/syscall.h>
 
@@ -33,12 +33,6 @@
 #define ASKING_PART 28
 
 #define AT_FDCWD -100
-#define SIGPIPE 13
-#define SIGCHLD 17
-#define SIGXFSZ 25
-#define SA_FLAGS 8  // in the kernel's struct sigaction
-#define SA_SIGINFO 4
-#define SA_RESTART 0x10000000
 #define NSIG 64
 #define PATH_MAX 4096
 #define PAGE 4096
@@ -110,6 +104,8 @@ warren_agent_header:
   .quad wait_ip
   .quad ask_wait
   .quad waited_ip
+  .quad sigwait_ip
+  .quad signal_taken_ip
   .quad ask
   .quad serve_pid
   .quad serve_tid
@@ -124,6 +120,7 @@ warren_agent_header:
   .quad serve_clone3
   .quad serve_wait4
   .quad serve_sigaction
+  .quad serve_sigwait
 
 // The supervisor does it.
 ask:
@@ -152,6 +149,8 @@ interrupted:
   cmp $SYS_openat2, %ecx
   je not_again
   cmp $SYS_wait4, %ecx
+  je not_again
+  cmp $SYS_rt_sigtimedwait, %ecx
   je not_again
   mov %ecx, %eax
   jmp ask_framed
@@ -200,53 +199,6 @@ trusted_framed:
   syscall
 trusted_ip:
   LEAVE
-
-// A handler that sees a number of the host's needs the supervisor; most see none. Only signals by
-// which the kernel tells one are looked at by it, as in the table of calls; of all, State says which
-// handlers need no stop.
-serve_sigaction:
-  UNLESS_UNTRACED ask
-  test %rsi, %rsi
-  jz 2f
-  lea -1(%rdi), %r11d
-  cmp $(NSIG - 1), %r11d
-  ja 2f
-  ENTER
-  mov %eax, -8(%rsp)
-  mov %rdi, -24(%rsp)
-  mov %rsi, -32(%rsp)
-  mov %rdx, -40(%rsp)
-  mov %r10, -48(%rsp)
-  add $SA_FLAGS, %rsi
-  PROBE
-  mov -24(%rsp), %rdi
-  mov -32(%rsp), %rsi
-  mov -40(%rsp), %rdx
-  mov -48(%rsp), %r10
-  jne asked_for
-  mov -8(%rsp), %eax
-  lea -1(%rdi), %ecx
-  testl $SA_SIGINFO, SA_FLAGS(%rsi)
-  jnz sees_sender
-  testl $SA_RESTART, SA_FLAGS(%rsi)
-  jz 1f
-  lock btsq %rcx, PLAIN_HANDLERS
-  jmp trusted_framed
-1:
-  lock btrq %rcx, PLAIN_HANDLERS
-  jmp trusted_framed
-2:
-  ENTER
-  jmp trusted_framed
-sees_sender:
-  lock btrq %rcx, PLAIN_HANDLERS
-  cmp $SIGCHLD, %edi
-  je asked_for
-  cmp $SIGPIPE, %edi
-  je asked_for
-  cmp $SIGXFSZ, %edi
-  je asked_for
-  jmp trusted_framed
 
 serve_path0:
   mov %rdi, %r11
@@ -357,6 +309,7 @@ probe_path:
   jmp readable
 
 #include "inject/agent_boot.S"
+#include "inject/agent_signal.S"
 #include "inject/agent_wait.S"
 #include "inject/agent_fork.S"
 

@@ -171,6 +171,8 @@ std::vector<std::uint64_t> places_of_calls() {
                                        header.wait_target_ip,
                                        header.wait_ip,
                                        header.waited_ip,
+                                       header.sigwait_ip,
+                                       header.signal_taken_ip,
                                        header.booted_ip,
                                        header.trampoline + header.trampoline_failed};
   for (std::uint64_t slot = 0; slot < kNrSlots; ++slot) {
@@ -222,6 +224,7 @@ TEST(PrivateCalls, AreKnownByTheirPlaces) {
                                                 {header.forked_ip, PrivateCall::kForked},
                                                 {header.wait_target_ip, PrivateCall::kWaitTarget},
                                                 {header.waited_ip, PrivateCall::kWaited},
+                                                {header.signal_taken_ip, PrivateCall::kSignalTaken},
                                                 {header.booted_ip, PrivateCall::kBooted}};
   std::set<std::uint64_t> asking;
   for (std::uint64_t slot = 0; slot < kNrSlots; ++slot) {

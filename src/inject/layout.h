@@ -31,6 +31,10 @@
 // Marks a call that the tracer lets a guest make again (TraceMark); the agent's last boot call too.
 #define WARREN_TRACE_MARK 0x77726e22
 
+// In si_errno, with a code in the lowest byte: a signal that the supervisor sent in a guest's name
+// (sent_signal.h).
+#define WARREN_SENT_MARK 0x77726e00
+
 #ifndef __ASSEMBLER__
 
 #include <cstddef>
@@ -79,8 +83,8 @@ struct State {
   std::uint64_t vfork_key;
   std::uint64_t vfork_r9;
   std::uint64_t vfork_scratch;
-  // Signals (bit N - 1 is signal N's) whose handler sees no sender and restarts calls, as far as the
-  // agent has installed it: nobody has to stop the process for such a one. The agent's own.
+  // Signals (bit N - 1 is signal N's) whose handler sees no sender and restarts calls, as far as
+  // the agent has installed it: nobody has to stop the process for such a one. The agent's own.
   std::uint64_t plain_handlers;
   Child children[WARREN_AGENT_NR_CHILDREN];  // the agent's own
 };
@@ -136,6 +140,7 @@ enum Service : std::uint32_t {
   kServeClone3,
   kServeWait4,
   kServeSigaction,
+  kServeSigwait,
   kNrServices,
 };
 
@@ -173,6 +178,8 @@ enum class PrivateCall {
   // usage is, always; r8: the guest's first argument. Answer: the number for the guest; 0 if it
   // does not see that child, and the wait goes on.
   kWaited,
+  // What an rt_sigtimedwait(2) took. rsi: the siginfo, whose numbers are to be the guest's.
+  kSignalTaken,
   // The trampoline's last. rdi: where the private pages are; rsi: 0. Answer: where to go on.
   kBooted,
 };
@@ -220,6 +227,8 @@ struct Header {
   // Where to go on when that was interrupted, so that the whole wait is asked for.
   std::uint64_t wait_asking;
   std::uint64_t waited_ip;
+  std::uint64_t sigwait_ip;  // the agent's own rt_sigtimedwait(2)
+  std::uint64_t signal_taken_ip;
   std::uint64_t services[kNrServices];
 };
 inline constexpr std::uint64_t kMagic = 0x0a746e6567617721;

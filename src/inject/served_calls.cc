@@ -62,6 +62,8 @@ Service service_of(int nr) {
       return kServeWait4;
     case SYS_rt_sigaction:
       return kServeSigaction;
+    case SYS_rt_sigtimedwait:
+      return kServeSigwait;
     default:
       return kServeNone;
   }

@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "tracer/runtime.h"
+#include "tracer/sent_signal.h"
 #include "tracer/syscall_context.h"
 #include "tracer/tracer.h"
 #include "tracer/waited.h"
@@ -88,6 +89,11 @@ bool serve_agent_call(inject::PrivateCall which, SyscallContext& call,
       return false;
     case PrivateCall::kWaited:
       call.answer(waited(call));
+      return false;
+    case PrivateCall::kSignalTaken:
+      call.runtime().tracer().take_in_news();
+      sent_signal::translate_taken(call.runtime(), call.task(), call.memory(), call.arg(1));
+      call.answer(0);
       return false;
     case PrivateCall::kBooted:
       call.runtime().agents().booted(call);

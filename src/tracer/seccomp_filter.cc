@@ -146,6 +146,8 @@ void emit_untraced(Assembler& out, inject::Service service) {
       return emit_place(out, header.ppid_ip, header.ppid_ip + 1, 0);
     case inject::kServeWait4:
       return emit_place(out, header.wait_ip, header.wait_ip + 1, 0);
+    case inject::kServeSigwait:
+      return emit_place(out, header.sigwait_ip, header.sigwait_ip + 1, 0);
     default:
       return;
   }

@@ -276,6 +276,16 @@ TEST_F(SeccompFilter, UntracedTheAgentWaits) {
   EXPECT_NE(answer(untraced_, call_of(SYS_waitid, ip)), SECCOMP_RET_ALLOW);
 }
 
+TEST_F(SeccompFilter, UntracedTheAgentTakesSignals) {
+  const std::uint64_t ip = inject::agent_header().sigwait_ip;
+  for (const seccomp_data& call : with_arguments(call_of(SYS_rt_sigtimedwait, ip))) {
+    EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_ALLOW);
+    seccomp_data elsewhere = call;
+    elsewhere.instruction_pointer = kElsewhere;
+    EXPECT_EQ(answer(with_, call), answer(with_, elsewhere));
+  }
+}
+
 TEST_F(SeccompFilter, UntracedTheAgentAsksForTheHostsParent) {
   const std::uint64_t ip = inject::agent_header().ppid_ip;
   EXPECT_EQ(answer(untraced_, call_of(SYS_getppid, ip)), SECCOMP_RET_ALLOW);
@@ -308,7 +318,7 @@ TEST_F(SeccompFilter, UntracedOnlyThoseCallsFromOnlyThosePlaces) {
   const inject::Header& header = inject::agent_header();
   std::vector<std::uint64_t> places = places_of_the_agent();
   for (const std::uint64_t ip :
-       {header.clone_begin, header.clone_end, header.wait_ip, header.ppid_ip}) {
+       {header.clone_begin, header.clone_end, header.wait_ip, header.ppid_ip, header.sigwait_ip}) {
     for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0},
                                        std::uint64_t{1} << 32, std::uint64_t{1} << 63}) {
       places.push_back(ip + offset);
@@ -322,6 +332,7 @@ TEST_F(SeccompFilter, UntracedOnlyThoseCallsFromOnlyThosePlaces) {
       if (forks && (nr == SYS_clone || nr == SYS_fork || nr == SYS_vfork)) continue;
       if (ip == header.wait_ip && nr == SYS_wait4) continue;
       if (ip == header.ppid_ip && nr == SYS_getppid) continue;
+      if (ip == header.sigwait_ip && nr == SYS_rt_sigtimedwait) continue;
       for (const seccomp_data& call : with_arguments(call_of(nr, ip))) {
         const auto traced = answer(with_, call);
         ASSERT_TRUE(traced);

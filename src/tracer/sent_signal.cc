@@ -40,8 +40,8 @@ void trace_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signa
 namespace warren::sent_signal {
 
 namespace {
-// "wrn" and the code that it stands for.
-constexpr int kMark = 0x77726e00;
+// And the code that it stands for.
+constexpr int kMark = WARREN_SENT_MARK;
 constexpr int kMarkUser = kMark + 1;
 constexpr int kMarkTkill = kMark + 2;
 constexpr int kMarkChild = kMark + 3;
@@ -94,6 +94,40 @@ bool restore(siginfo_t* info) {
   info->si_code = info->si_errno == kMarkTkill ? SI_TKILL : SI_USER;
   info->si_errno = 0;
   return true;
+}
+
+void translate_taken(Runtime& runtime, Task& receiver, const RemoteMemory& memory,
+                     std::uint64_t address) {
+  siginfo_t info;
+  if (!memory.read_bytes(address, &info, sizeof info)) return;
+  // Only what changes: the guest may keep other things behind the end of a shorter siginfo.
+  const auto write = [&](const auto& member) {
+    const auto offset = reinterpret_cast<const char*>(&member) - reinterpret_cast<char*>(&info);
+    (void)memory.write_bytes(address + static_cast<std::uint64_t>(offset), &member, sizeof member);
+  };
+  if (restore(&info)) {
+    write(info.si_errno);
+    write(info.si_code);
+    return;
+  }
+  const bool child = runtime.tells_of_child(info);
+  if (!child && info.si_code != SI_USER && info.si_code != SI_TKILL && info.si_code != SI_MESGQ) {
+    return;
+  }
+  // Guests send through the supervisor; a guest as the plain sender is a parent that died
+  // (PR_SET_PDEATHSIG).
+  if (info.si_code == SI_USER && runtime.task_of(info.si_pid)) {
+    set_flag(receiver.group(), ProcessFlag::kParentDied);
+  }
+  bool known = false;
+  const Nr nr = runtime.to_guest_or_reaped(*receiver.ns(), info.si_pid, &known);
+  if (child && !known) {
+    runtime.tracer().find_lost_child(receiver, info.si_pid);
+    info.si_pid = runtime.to_guest_or_reaped(*receiver.ns(), info.si_pid);
+  } else {
+    info.si_pid = nr;
+  }
+  write(info.si_pid);
 }
 
 }  // namespace warren::sent_signal

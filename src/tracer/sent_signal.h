@@ -4,12 +4,15 @@
 #include <sys/types.h>
 
 #include <csignal>
+#include <cstdint>
 
 #include "warren/types.h"
 
 namespace warren {
 
+class RemoteMemory;
 class Runtime;
+class Task;
 class ThreadGroup;
 
 // Before a signal is sent to the process (`tid` 0) or to one thread of it: if it may be seen by the
@@ -35,6 +38,11 @@ int send(pid_t tgid, pid_t tid, int signal, int code, Nr sender_nr, uid_t sender
 // supervisor is the one that does; numbers as the receiver knows them. `code`: CLD_*; `status`: as
 // in si_status. The kernel lets nobody send that, either.
 void send_child_news(pid_t tgid, Nr nr, uid_t uid, int code, int status);
+
+// The siginfo at `address` is what the receiver has taken without a delivery stop, by
+// rt_sigtimedwait(2): its numbers become the receiver's. Any thread, while the receiver waits.
+void translate_taken(Runtime& runtime, Task& receiver, const RemoteMemory& memory,
+                     std::uint64_t address);
 
 // At the delivery stop: makes a marked siginfo what the guest is to see. False if it is not marked.
 bool restore(siginfo_t* info);

@@ -171,30 +171,11 @@ void sys_rt_tgsigqueueinfo(SyscallContext& call) {
 
 namespace {
 
-constexpr std::uint64_t kSiginfoErrno = 4;
-constexpr std::uint64_t kSiginfoCode = 8;
-constexpr std::uint64_t kSiginfoPid = 16;
-
 // A blocked signal that is waited for never comes to a delivery stop; its numbers are translated
 // here.
 void finish_sigtimedwait(FinishedCall& done) {
   if (done.result() <= 0) return;
-  siginfo_t info;
-  const std::uint64_t at = done.arg(1);
-  if (!done.memory().read_bytes(at, &info, sizeof info)) return;
-  if (sent_signal::restore(&info)) {
-    (void)done.memory().write(RemotePtr<int>(at + kSiginfoErrno), info.si_errno);
-    (void)done.memory().write(RemotePtr<int>(at + kSiginfoCode), info.si_code);
-  } else if (info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_MESGQ ||
-             done.runtime().tells_of_child(info)) {
-    // Guests send through the supervisor; a guest as the plain sender is a parent that died
-    // (PR_SET_PDEATHSIG).
-    if (info.si_code == SI_USER && done.runtime().task_of(info.si_pid)) {
-      set_flag(done.task().group(), ProcessFlag::kParentDied);
-    }
-    const Nr nr = done.runtime().to_guest_or_reaped(*done.task().ns(), info.si_pid);
-    (void)done.memory().write(RemotePtr<Nr>(at + kSiginfoPid), nr);
-  }
+  sent_signal::translate_taken(done.runtime(), done.task(), done.memory(), done.arg(1));
 }
 
 }  // namespace
