@@ -1,12 +1,8 @@
+// What agents are told, and the sites that jump to them. When they come: agent_arrival.cc.
 #include "tracer/agents.h"
 
-#include <sys/syscall.h>
-
-#include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <cstddef>
-#include <cstdlib>
 
 #include "tracer/agent_state.h"
 #include "tracer/guest_text.h"
@@ -19,134 +15,9 @@ namespace warren {
 
 namespace {
 
-// Bringing the agent by stops costs about as much as this many calls by way of the supervisor, and
-// without them as the lower number (a little more; but then shells catch signals); many programs
-// end sooner. Tests set another number in the
-// environment, 1 to 255, to have it early.
-constexpr std::uintptr_t kTrapsBeforeStops = 16;
-constexpr std::uintptr_t kTrapsBeforeBoot = 4;
-
-std::uintptr_t traps_wanted() {
-  const char* const wanted = std::getenv("WARREN_AGENT_AFTER");
-  const int number = wanted ? std::atoi(wanted) : 0;
-  return number >= 1 && number <= 255 ? static_cast<std::uintptr_t>(number) : 0;
-}
-
-bool is_left_alone(const ThreadGroup& process) {
-  return has_flag(process, ProcessFlag::kGuestTraced) ||
-         has_flag(process, ProcessFlag::kTracesGuests);
-}
-
-bool may_have_agent(const ThreadGroup& process) {
-  return !has_flag(process, ProcessFlag::kAgentRefused) &&
-         !has_flag(process, ProcessFlag::kNoAgent) && !is_left_alone(process);
-}
-
-// No dynamic loader is larger.
-constexpr std::uint64_t kLargestLoader = 256 * 1024;
-
-bool memory_is_shared(const ThreadGroup& process) {
-  return has_flag(process, ProcessFlag::kMemoryShared) || counter(process, kVforksShift) != 0;
-}
-
-// A fork or wait that needs stops costs as much as this many calls that are only notified.
-constexpr std::uintptr_t kTreeWeight = 4;
-
-// What the traps have cost, this one included; stays at the highest.
-std::uintptr_t count_trap(ThreadGroup& process, std::uintptr_t weight) {
-  std::uintptr_t count = 0;
-  change_flags(process, [&](std::uintptr_t bits) {
-    count = (bits >> kTrapsShift) & kCounterMask;
-    if (count + weight > kCounterMask) weight = kCounterMask - count;
-    count += weight;
-    return bits + (weight << kTrapsShift);
-  });
-  return count;
-}
-
 constexpr unsigned char kBreakpoint = 0xcc;  // int3
 
 }  // namespace
-
-Result<void> Agents::enable() {
-  auto image = inject::Image::create();
-  if (!image) return image.error();
-  const std::uintptr_t wanted = traps_wanted();
-  traps_before_stops_ = wanted ? wanted : kTrapsBeforeStops;
-  traps_before_boot_ = wanted ? wanted : kTrapsBeforeBoot;
-  image_ = std::move(*image);
-  return {};
-}
-
-void Agents::serve_untraced() {
-  image_->serve_forks(true);
-  image_->probe_paths(true);
-}
-
-Result<void> Agents::keep_texts() {
-  auto texts = TextImages::create(runtime_.untraced(), !image_->asks_paths());
-  if (!texts) return texts.error();
-  texts_ = std::move(*texts);
-  return {};
-}
-
-void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notification) {
-  if (!image_) return;
-  if (call.nr() == SYS_set_tid_address) {
-    loaded(call, listener, notification);
-    return;
-  }
-  const Service service = inject::service_of(call.nr());
-  if (service == inject::kServeNone || is_left_alone(call.task().group())) return;
-  // Who is traced is traced through its forks.
-  if (inject::serves_untraced(service) && !runtime_.untraced()) return;
-  const bool tree = inject::serves_tree(service);
-  // An agent that asks for every path saves nothing by it.
-  const bool number = service == inject::kServePid || service == inject::kServeTid ||
-                      service == inject::kServeParentPid;
-  if (!number && !tree && image_->asks_paths()) return;
-  ThreadGroup& process = call.task().group();
-  const std::uint64_t ip = call.guest().ip();
-  if (ip == inject::agent_header().asking_ip || inject::is_fork_asking_place(ip)) {
-    if (!inject::serves_untraced(service)) inform(call, service);
-  } else if (has_flag(process, ProcessFlag::kAgentMapped)) {
-    patch(call, service);
-  } else if (may_have_agent(process)) {
-    const std::uintptr_t traps = count_trap(process, tree ? kTreeWeight : 1);
-    const bool in_place = !has_flag(process, ProcessFlag::kBootsByStops);
-    if (in_place ? time_to_boot(call, traps) : traps >= traps_before_stops_) {
-      boot(call, listener, notification);
-    }
-  }
-}
-
-// Of a program that the dynamic loader has just put together: its libraries are there, it has one
-// thread, and no handlers yet.
-void Agents::loaded(SyscallContext& call, int listener, std::uint64_t notification) {
-  const ThreadGroup& process = call.task().group();
-  if (has_flag(process, ProcessFlag::kAgentMapped) || !may_have_agent(process) ||
-      has_flag(process, ProcessFlag::kBootsByStops) ||
-      counter(process, kTrapsShift) < traps_before_boot_) {
-    return;
-  }
-  boot(call, listener, notification);
-}
-
-// Not while the dynamic loader is at work: libraries that come later would have to be patched site
-// by site. It makes the first calls.
-bool Agents::time_to_boot(SyscallContext& call, std::uintptr_t traps) {
-  const std::uint64_t ip = call.guest().ip();
-  auto& first = first_places_[static_cast<std::size_t>(call.tid()) % first_places_.size()];
-  if (traps <= 1) first.store(ip, std::memory_order_relaxed);
-  if (traps >= traps_before_stops_) return true;
-  // Who is not traced would be attached to for this very call.
-  if (inject::serves_tree(inject::service_of(call.nr())) &&
-      !runtime_.tracer().stays_traced(call.task().group())) {
-    return true;
-  }
-  const std::uint64_t other = first.load(std::memory_order_relaxed);
-  return traps >= traps_before_boot_ && (ip > other ? ip - other : other - ip) >= kLargestLoader;
-}
 
 void Agents::tell(pid_t tid, std::size_t offset, std::uint32_t value) {
   // A program that has unmapped its agent harms itself.
@@ -186,70 +57,6 @@ void Agents::inform(SyscallContext& call, Service service) {
         tell(call.tid(), offsetof(inject::State, ordinary_paths), 1);
       }
       break;
-  }
-}
-
-void Agents::boot(SyscallContext& call, int listener, std::uint64_t notification) {
-  ThreadGroup& process = call.task().group();
-  // Others would find the agent's descriptor among theirs.
-  if (process.nr_threads() != 1 || memory_is_shared(process)) return;
-  call.expect_delay();
-  if (has_flag(process, ProcessFlag::kBootsByStops)) {
-    boot_by_stops(call, listener, notification);
-  } else if (boots_.begin(call, listener, notification, image_->fd(), texts_.get())) {
-    call.answer(0);
-  } else {
-    set_flag(process, ProcessFlag::kBootsByStops);
-  }
-}
-
-void Agents::booted(SyscallContext& call) {
-  ThreadGroup& process = call.task().group();
-  call.expect_delay();
-  const auto booted = boots_.booted(call.task());
-  if (!booted) {
-    call.answer(-EINVAL);
-    return;
-  }
-  call.answer(static_cast<long>(booted->resume));
-  if (call.arg(0) != inject::kState || call.arg(1) != 0) {
-    set_flag(process, ProcessFlag::kAgentRefused);
-    return;
-  }
-  const RemoteMemory memory = call.memory();
-  // Jumps that lead nowhere.
-  if (!TextImages::tell_slots(memory, booted->plan)) kill(call.tid(), SIGKILL);
-  const std::lock_guard lock(mutex_);
-  set_flag(process, ProcessFlag::kAgentMapped);
-  struct {
-    std::int32_t pid, tid, ppid_plus_1, host_ppid;
-    std::uint32_t ordinary_paths;
-  } const state = {process.vnr(), call.task().vnr(), 0, 0,
-                   has_flag(process, ProcessFlag::kProcTainted) ? 0u : 1u};
-  static_assert(offsetof(inject::State, ordinary_paths) == 16);
-  if (is_left_alone(process)) {
-    tell(call.tid(), offsetof(inject::State, leave_alone), 1);
-  } else {
-    (void)memory.write_bytes(inject::kState, &state, sizeof state);
-  }
-}
-
-void Agents::ended(const ThreadGroup& process) {
-  if (has_flag(process, ProcessFlag::kBooting)) boots_.ended(process);
-}
-
-void Agents::boot_by_stops(SyscallContext& call, int listener, std::uint64_t notification) {
-  ThreadGroup& process = call.task().group();
-  const int fd = BootInPlace::add_descriptor(listener, notification, image_->fd());
-  if (fd < 0) {
-    set_flag(process, ProcessFlag::kAgentRefused);
-    return;
-  }
-  const int texts_fd =
-      texts_ ? BootInPlace::add_descriptor(listener, notification, texts_->fd()) : -1;
-  // The call is made once more: by then the descriptors are gone, and their numbers free again.
-  if (runtime_.tracer().map_agent(call.tid(), call.nr(), call.guest().ip(), fd, texts_fd)) {
-    call.answer(0);
   }
 }
 

@@ -68,6 +68,17 @@ inline std::uintptr_t counter(const ThreadGroup& process, int shift) {
   return (reinterpret_cast<std::uintptr_t>(process.data()) >> shift) & kCounterMask;
 }
 
+// Whether another process can see its agent's State; for the time of a vfork, too.
+inline bool memory_is_shared(const ThreadGroup& process) {
+  return has_flag(process, ProcessFlag::kMemoryShared) || counter(process, kVforksShift) != 0;
+}
+
+// Whether its agent is to ask for everything, and none is to come.
+inline bool is_left_alone(const ThreadGroup& process) {
+  return has_flag(process, ProcessFlag::kGuestTraced) ||
+         has_flag(process, ProcessFlag::kTracesGuests);
+}
+
 // Flags change seldom and are read on every path call: writers take a lock, readers none.
 template <typename Change>
 void change_flags(ThreadGroup& process, Change change) {
