@@ -8,8 +8,8 @@ WIDTH, LEFT, RIGHT = 960, 310, 60
 # shapes tell them apart once more.
 STYLE = {
     "native": ("#888888", "bar"),
-    "warren": ("#d55e00", "circle"),
-    "warren-inject": ("#d55e00", "circle"),
+    "warren-untraced": ("#d55e00", "circle"),
+    "warren-inject": ("#a34700", "dot"),
     "warren-ptrace": ("#e69f00", "ring"),
     "kernel": ("#009e73", "diamond"),
     "bwrap": ("#56b48c", "turned"),
@@ -45,10 +45,11 @@ escape = html.escape
 
 def marker(shape, x, y, colour, size=6.0):
     """One data point as SVG."""
-    if shape in ("circle", "ring"):
-        fill = colour if shape == "circle" else "none"
-        return (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{fill}" stroke="{colour}" '
-                f'stroke-width="{0 if shape == "circle" else 2.5}"/>')
+    if shape in ("circle", "dot", "ring"):
+        fill, edge = ("none", 2.5) if shape == "ring" else (colour, 0)
+        radius = size / 2 if shape == "dot" else size
+        return (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{fill}" stroke="{colour}" '
+                f'stroke-width="{edge}"/>')
     if shape in ("cross", "plus"):
         turn = ' transform="rotate(45 {:.1f} {:.1f})"'.format(x, y) if shape == "cross" else ""
         return (f'<path d="M{x - size:.1f} {y:.1f}h{2 * size}M{x:.1f} {y - size:.1f}v{2 * size}" '
