@@ -57,6 +57,7 @@ Tracee* Tracer::begin_guest_trace(const Ref<Task>& task, GuestTrace guest) {
     return nullptr;
   }
   tracee->guest = std::make_unique<GuestTrace>(std::move(guest));
+  tracee->guest->parent = process.parent();
   guest_traces_.add(*tracee);
   if (!has_flag(tracer, ProcessFlag::kTracesGuests)) {
     set_flag(tracer, ProcessFlag::kTracesGuests);
@@ -487,13 +488,17 @@ void Tracer::guest_ended(Tracee& tracee, int status) {
   const Ref<ThreadGroup> tracer = tracee.guest->process;
   const Ref<Task> thread = tracee.guest->thread;
   Task& task = *tracee.task;
-  // The kernel tells its parent.
-  const bool told = task.is_leader() && task.group().parent() == tracer;
+  // The kernel tells its parent, and may have done so already: then it has none any more, and no
+  // first thread.
+  const bool is_process = tracee.tid == task.group().level0();
+  Ref<ThreadGroup> parent = task.group().parent();
+  if (!parent) parent = tracee.guest->parent;
+  const bool told = is_process && parent == tracer;
   if (!told) {
     guest_traces_.ended({.tracer = tracer,
                          .thread = thread,
                          .group = task.group().pgid(),
-                         .process = task.is_leader() ? tracee.tid : 0,
+                         .process = is_process ? tracee.tid : 0,
                          .news = {.nr = task.nr_in(*tracer->ns()),
                                   .uid = real_uid_of(tracer->level0()),
                                   .status = status,

@@ -41,6 +41,7 @@ struct GuestStop {
 struct GuestTrace {
   Ref<ThreadGroup> process;  // whose tracee it is
   Ref<Task> thread;          // and of which thread; null: of the first that asks something of it
+  Ref<ThreadGroup> parent;   // the tracee's, when it became one
   bool seized = false;       // PTRACE_SEIZE
   unsigned options = 0;      // PTRACE_O_*
   int resume = PTRACE_CONT;  // the request that let it go last
