@@ -102,6 +102,9 @@ warren_agent_header:
   .quad fork_asking_ip
   .quad wait_target_ip
   .quad wait_ip
+  .quad wait_framed
+  .quad wait_saved
+  .quad wait_frame_size
   .quad ask_wait
   .quad waited_ip
   .quad sigwait_ip

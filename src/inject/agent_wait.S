@@ -27,16 +27,20 @@
 // How a child that only stops or goes on says so, in the low bits of its status.
 #define NOT_ENDED 0x7f
 
+  .set wait_frame_size, WAIT_FRAME
+
 serve_wait4:
   UNLESS_UNTRACED ask
   test $(0xffffffff - KNOWN_OPTIONS), %edx
   jnz ask
   lea -WAIT_FRAME(%rsp), %rsp
+wait_framed:
   mov %rcx, W_RETURN(%rsp)
   mov %rdi, W_RDI(%rsp)
   mov %rsi, W_RSI(%rsp)
   mov %r10, W_R10(%rsp)
   mov %r8, W_R8(%rsp)
+wait_saved:
   movslq %edi, %rdi
   mov %rdi, %r8
   // Any child, or one of the caller's own group.

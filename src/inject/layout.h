@@ -224,7 +224,12 @@ struct Header {
   std::uint64_t fork_asking_ip;
   std::uint64_t wait_target_ip;
   std::uint64_t wait_ip;  // the agent's own wait4(2)
-  // Where to go on when that was interrupted, so that the whole wait is asked for.
+  // On the way there: from where on its frame, of that size, is on the stack, and from where on it
+  // holds what the guest's registers did. And where to go on from then, so that the whole wait is
+  // asked for; before, at the service of calls that the agent leaves to the supervisor.
+  std::uint64_t wait_framed;
+  std::uint64_t wait_saved;
+  std::uint64_t wait_frame;
   std::uint64_t wait_asking;
   std::uint64_t waited_ip;
   std::uint64_t sigwait_ip;  // the agent's own rt_sigtimedwait(2)

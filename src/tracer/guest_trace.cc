@@ -85,21 +85,26 @@ void Tracer::ask_for_waits(ThreadGroup& process) {
   }
 }
 
-// At an event stop. A wait that the agent makes itself knows nothing of tracees.
+// At an event stop. A wait that the agent makes itself knows nothing of tracees: one that it is
+// about to make, or was interrupted in, is asked for instead.
 void Tracer::leave_agents_wait(Tracee& tracee) {
-  tracee.agent_may_wait = false;
-  if (!runtime_.untraced() || !has_flag(tracee.task->group(), ProcessFlag::kTracesGuests)) return;
+  if (!tracee.agent_may_wait) return;
   constexpr long kRestartSys = -512;
   const inject::Header& header = inject::agent_header();
   arch::Registers regs;
   if (!ptrace_call::get_registers(tracee.tid, &regs)) return;
-  if (regs.ip() == header.wait_ip && regs.result() == kRestartSys) {
+  const std::uint64_t ip = regs.ip();
+  if (ip < header.services[inject::kServeWait4] || ip > header.wait_ip) return;
+  if (ip == header.wait_ip && regs.result() != kRestartSys) return;  // it has waited
+  if (ip >= header.wait_saved) {
     regs.set_ip(header.wait_asking);
-    regs.set_syscall(-1);
-    ptrace_call::set_registers(tracee.tid, regs);
-  } else if (regs.ip() >= header.services[inject::kServeWait4] && regs.ip() < header.wait_ip) {
-    tracee.agent_may_wait = true;
+  } else {
+    if (ip >= header.wait_framed) regs.set_sp(regs.sp() + header.wait_frame);
+    regs.set_ip(header.services[inject::kServeNone]);
   }
+  regs.set_syscall(-1);
+  ptrace_call::set_registers(tracee.tid, regs);
+  tracee.agent_may_wait = false;
 }
 
 long Tracer::guest_traceme(Task& caller) {
@@ -522,7 +527,10 @@ void Tracer::waits_for_tracees_alone(const Task& waiter) {
 
 bool Tracer::take_waits_for_tracees_alone(const Task& waiter) {
   Tracee* const tracee = find(waiter.level0());
-  return tracee && std::exchange(tracee->waits_for_tracees_alone, false);
+  if (!tracee) return false;
+  // It asks, and goes on asking.
+  tracee->agent_may_wait = false;
+  return std::exchange(tracee->waits_for_tracees_alone, false);
 }
 
 void Tracer::guest_tracer_ended(const Task& tracer, bool all) {

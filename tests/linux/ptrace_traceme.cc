@@ -80,4 +80,21 @@ int main(int argc, char** argv) {
     STOP(child);
     STOP(-1);
   });
+  below_init([] {
+    // Who becomes a tracer just as it begins to wait is told nevertheless.
+    int wrong = 0;
+    for (int i = 0; i < 200; i++) {
+      pid_t child = spawn([] {
+        MUST(ptrace(PTRACE_TRACEME, 0, 0, 0));
+        raise(SIGUSR1);
+        _exit(3);
+      });
+      int status = 0;
+      if (waitpid(i % 2 ? child : -1, &status, 0) != child || status != 0x7f + (SIGUSR1 << 8))
+        wrong++;
+      MUST(trace(PTRACE_CONT, child));
+      if (waitpid(child, &status, 0) != child || status != 3 << 8) wrong++;
+    }
+    say("%d wrong", wrong);
+  });
 }

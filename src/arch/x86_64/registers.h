@@ -81,6 +81,7 @@ class Registers {
   std::uint64_t ip() const { return regs_.rip; }
   void set_ip(std::uint64_t ip) { regs_.rip = ip; }
   std::uint64_t sp() const { return regs_.rsp; }
+  void set_sp(std::uint64_t sp) { regs_.rsp = sp; }
   // Where the thread's own block of its libc begins (thread_block.h).
   std::uint64_t thread_pointer() const { return regs_.fs_base; }
   // Makes the task execute its last system call again, with the given number.
