@@ -3,6 +3,7 @@
 #define SIGPIPE 13
 #define SIGCHLD 17
 #define SIGXFSZ 25
+#define SIG_IGN 1
 #define SA_FLAGS 8  // in the kernel's struct sigaction
 #define SA_SIGINFO 4
 #define SA_RESTART 0x10000000
@@ -28,8 +29,12 @@ serve_sigaction:
   mov %rsi, -32(%rsp)
   mov %rdx, -40(%rsp)
   mov %r10, -48(%rsp)
+  // Whether its begin can be read, and then its flags.
+  PROBE
+  jne 3f
   add $SA_FLAGS, %rsi
   PROBE
+3:
   mov -24(%rsp), %rdi
   mov -32(%rsp), %rsi
   mov -40(%rsp), %rdx
@@ -41,6 +46,9 @@ serve_sigaction:
   jnz sees_sender
   testl $SA_RESTART, SA_FLAGS(%rsi)
   jz 1f
+  // Neither ignored nor the default: a child of vfork, which has its parent's State, sets those.
+  cmpq $SIG_IGN, (%rsi)
+  jbe 1f
   lock btsq %rcx, PLAIN_HANDLERS
   jmp trusted_framed
 1:
