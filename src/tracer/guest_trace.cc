@@ -327,7 +327,7 @@ bool Tracer::show_event_stop(Tracee& tracee, int signal, bool was_stopped) {
     if (!guest.seized || (!guest.interrupted && !was_stopped)) return false;
     if (tracee.redo) {
       // Its registers are not its own just now.
-      if (!guest.interrupted) guest.interrupted = true;
+      guest.interrupted = true;
       return false;
     }
   }

@@ -134,7 +134,7 @@ class Tracer {
     bool stopped = false;     // it is in a stop that the guest is shown
   };
   GuestTracer guest_trace_of(const Task& task);
-  // The next wait of the thread has no children to wait for, only tracees. True: it was said.
+  // The next wait of the thread has no children to wait for, only tracees; whether that was said.
   void waits_for_tracees_alone(const Task& waiter);
   bool take_waits_for_tracees_alone(const Task& waiter);
 
