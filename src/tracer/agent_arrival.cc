@@ -76,6 +76,12 @@ Result<void> Agents::keep_texts() {
   return {};
 }
 
+void Agents::expect_unseen_calls(std::span<const LoaderCall> calls) {
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    if (i == 0 || calls[i].nr != calls[i - 1].nr) ++unseen_calls_;
+  }
+}
+
 void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notification) {
   if (!image_) return;
   if (call.nr() == SYS_set_tid_address) {
@@ -123,7 +129,7 @@ void Agents::loaded(SyscallContext& call, int listener, std::uint64_t notificati
 bool Agents::time_to_boot(SyscallContext& call, std::uintptr_t traps) {
   const std::uint64_t ip = call.guest().ip();
   auto& first = first_places_[static_cast<std::size_t>(call.tid()) % first_places_.size()];
-  if (traps <= 1) first.store(ip, std::memory_order_relaxed);
+  if (traps <= unseen_calls_ + 1) first.store(ip, std::memory_order_relaxed);
   if (traps >= traps_before_stops_) return true;
   // Who is not traced would be attached to for this very call.
   if (inject::serves_tree(inject::service_of(call.nr())) &&

@@ -243,11 +243,12 @@ void Agents::exec(Task& task) {
   if (has_flag(process, ProcessFlag::kAgentMapped) && !memory_is_shared(process)) {
     withdraw_all(task);
   }
-  change_flags(process, [](std::uintptr_t bits) {
-    return bits &
-           ~(static_cast<std::uintptr_t>(ProcessFlag::kAgentMapped) |
-             static_cast<std::uintptr_t>(ProcessFlag::kAgentRefused) |
-             static_cast<std::uintptr_t>(ProcessFlag::kBootsByStops) | kCounterMask << kTrapsShift);
+  change_flags(process, [this](std::uintptr_t bits) {
+    return (bits & ~(static_cast<std::uintptr_t>(ProcessFlag::kAgentMapped) |
+                     static_cast<std::uintptr_t>(ProcessFlag::kAgentRefused) |
+                     static_cast<std::uintptr_t>(ProcessFlag::kBootsByStops) |
+                     kCounterMask << kTrapsShift)) |
+           unseen_calls_ << kTrapsShift;
   });
 }
 

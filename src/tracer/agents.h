@@ -12,11 +12,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 
 #include "inject/image.h"
 #include "inject/served_calls.h"
 #include "inject/site.h"
 #include "tracer/boot_in_place.h"
+#include "tracer/loader_calls.h"
 #include "tracer/text_images.h"
 #include "warren/kernel.h"
 
@@ -69,6 +71,9 @@ class Agents {
   // children. Before any of its threads can run with the change; `task`: any of them. Any thread.
   void leave_alone(Task& task);
   void serve_again(Task& task);
+  // Calls that each program makes and nobody sees: they count as seen when an agent comes. Before
+  // the first program runs.
+  void expect_unseen_calls(std::span<const LoaderCall> calls);
   // A symbolic link into /proc was made: texts of paths say nothing any more.
   void ask_paths();
 
@@ -104,6 +109,7 @@ class Agents {
   BootInPlace boots_;
   std::uintptr_t traps_before_stops_ = 0;
   std::uintptr_t traps_before_boot_ = 0;
+  std::uintptr_t unseen_calls_ = 0;
   // Where the first call of a program came from that the agent would have served. By process;
   // lossy.
   std::array<std::atomic<std::uint64_t>, 256> first_places_{};

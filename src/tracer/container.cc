@@ -8,8 +8,10 @@
 #include <csignal>
 #include <ctime>
 
+#include "arch/x86_64/loader.h"
 #include "tracer/backend.h"
 #include "tracer/group_service.h"
+#include "tracer/loader_calls.h"
 #include "tracer/process_flags.h"
 #include "tracer/seccomp_filter.h"
 #include "tracer/syscall_table.h"
@@ -51,8 +53,12 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   }
   // Without, each process has its own.
   if (agents.enabled()) (void)agents.keep_texts();
-  container->filter_ = build_seccomp_filter(syscall_table(), agents.enabled() && !service.ask_paths,
-                                            container->runtime_.untraced());
+  const bool agent_paths = agents.enabled() && !service.ask_paths;
+  std::vector<LoaderCall> loader;
+  if (agent_paths) loader = find_loader_calls(arch::kLoader);
+  agents.expect_unseen_calls(loader);
+  container->filter_ =
+      build_seccomp_filter(syscall_table(), agent_paths, container->runtime_.untraced(), loader);
   return container;
 }
 

@@ -29,10 +29,11 @@ namespace {
 
 constexpr std::uint32_t kX32Bit = 0x40000000;
 
-// What guests have an agent for.
+// What guests have an agent for, and which calls of the dynamic loader are let through.
 struct Agent {
   bool paths;
   bool untraced;
+  std::span<const LoaderCall> loader;
 };
 
 class Assembler {
@@ -153,10 +154,34 @@ void emit_untraced(Assembler& out, inject::Service service) {
   }
 }
 
+// A call that the dynamic loader makes with a path of its own is let through. The upper halves of
+// both addresses are one, but where the loader lies across 4 GiB; such a call goes on as others.
+void emit_loader(Assembler& out, const LoaderCall& call) {
+  constexpr std::size_t kIp = offsetof(seccomp_data, instruction_pointer);
+  const std::size_t path = offsetof(seccomp_data, args) +
+                           static_cast<std::size_t>(call.argument) * sizeof(std::uint64_t);
+  out.load(kIp);
+  out.statement(BPF_MISC | BPF_TAX, 0);
+  out.statement(BPF_ALU | BPF_AND | BPF_K, inject::kPage - 1);
+  out.jump(BPF_JEQ, call.ip_offset, 0, 9);
+  out.load(path);
+  out.statement(BPF_ALU | BPF_SUB | BPF_X, 0);
+  out.jump(BPF_JEQ, static_cast<std::uint32_t>(call.distance), 0, 6);
+  out.load(kIp + sizeof(std::uint32_t));
+  out.statement(BPF_MISC | BPF_TAX, 0);
+  out.load(path + sizeof(std::uint32_t));
+  out.statement(BPF_ALU | BPF_SUB | BPF_X, 0);
+  out.jump(BPF_JEQ, 0, 0, 1);
+  out.answer(SECCOMP_RET_ALLOW);
+}
+
 // Every entry of one call number, in order; what matches none is let through.
 void emit_call(Assembler& out, std::span<const SyscallEntry> entries, const Agent& agent) {
   const inject::Service service = inject::service_of(entries[0].nr);
   if (agent.paths && inject::is_trusted(service)) emit_trusted(out);
+  for (const LoaderCall& call : agent.loader) {
+    if (agent.paths && call.nr == entries[0].nr) emit_loader(out, call);
+  }
   if (agent.untraced) emit_untraced(out, service);
   for (const SyscallEntry& entry : entries) {
     std::vector<std::size_t> fails;
@@ -190,7 +215,7 @@ void emit_search(Assembler& out, std::span<const std::span<const SyscallEntry>> 
 }  // namespace
 
 std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent_paths,
-                                              bool untraced) {
+                                              bool untraced, std::span<const LoaderCall> loader) {
   Assembler out;
   out.load(offsetof(seccomp_data, arch));
   out.jump(BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0);
@@ -215,7 +240,7 @@ std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> tabl
   if (groups.empty()) {
     out.answer(SECCOMP_RET_ALLOW);
   } else {
-    emit_search(out, groups, {.paths = agent_paths, .untraced = untraced});
+    emit_search(out, groups, {.paths = agent_paths, .untraced = untraced, .loader = loader});
   }
   return out.take();
 }

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "tracer/loader_calls.h"
 #include "tracer/syscall_table.h"
 #include "warren/result.h"
 
@@ -14,10 +15,12 @@ namespace warren {
 // The program for SECCOMP_SET_MODE_FILTER. 32-bit and x32 entry, which would go round it, are
 // answered with ENOSYS. A call that is not in the table costs nothing beyond the kernel's own
 // bitmap of calls that are always let through; one that is, a binary search. `agent_paths`: guests
-// have an agent, which looks at paths. `untraced`: they run untraced as a rule; it makes their
-// forks and waits, and what needs a stop is notified first (TraceMark).
+// have an agent, which looks at paths; `loader`: calls that nobody need look at then. `untraced`:
+// they run untraced as a rule; it makes their forks and waits, and what needs a stop is notified
+// first (TraceMark).
 std::vector<sock_filter> build_seccomp_filter(std::span<const SyscallEntry> table, bool agent_paths,
-                                              bool untraced);
+                                              bool untraced,
+                                              std::span<const LoaderCall> loader = {});
 
 // Installs the filter in the calling thread, which must have no_new_privs set, and returns its
 // listener. Async-signal-safe. Errors: as seccomp(2).

@@ -16,6 +16,7 @@
 #include <random>
 #include <vector>
 
+#include "arch/x86_64/loader.h"
 #include "inject/image.h"
 #include "inject/served_calls.h"
 
@@ -28,7 +29,7 @@ constexpr std::uint64_t kElsewhere = 0x400123;
 // What the program answers; none if it does something that the kernel would not let it.
 std::optional<std::uint32_t> answer(const std::vector<sock_filter>& program,
                                     const seccomp_data& data) {
-  std::uint32_t a = 0;
+  std::uint32_t a = 0, x = 0;
   for (std::size_t pc = 0; pc < program.size();) {
     const sock_filter& at = program[pc++];
     const auto branch = [&](bool taken) { pc += taken ? at.jt : at.jf; };
@@ -39,6 +40,12 @@ std::optional<std::uint32_t> answer(const std::vector<sock_filter>& program,
         break;
       case BPF_ALU | BPF_AND | BPF_K:
         a &= at.k;
+        break;
+      case BPF_ALU | BPF_SUB | BPF_X:
+        a -= x;
+        break;
+      case BPF_MISC | BPF_TAX:
+        x = a;
         break;
       case BPF_JMP | BPF_JA:
         pc += at.k;
@@ -175,6 +182,47 @@ TEST_F(SeccompFilter, TheTrustedPlaceMayMakeNothingElse) {
     for (std::size_t i = 0; i < there.size(); ++i) {
       EXPECT_EQ(answer(with_, there[i]), answer(with_, elsewhere[i])) << nr;
     }
+  }
+}
+
+TEST_F(SeccompFilter, OfTheLoadersCallsThoseThatItMakesWithItsOwnPathsAreLetThrough) {
+  const std::vector<LoaderCall> loader = find_loader_calls(arch::kLoader);
+  ASSERT_FALSE(loader.empty());
+  const auto filter = build_seccomp_filter(syscall_table(), true, true, loader);
+  const auto asking = build_seccomp_filter(syscall_table(), false, true, loader);
+  EXPECT_LE(filter.size(), 4096u);
+  for (const LoaderCall& call : loader) {
+    for (const std::uint64_t page : {std::uint64_t{0x7f1234567000}, std::uint64_t{0x1000000}}) {
+      seccomp_data data = call_of(call.nr, page + call.ip_offset);
+      auto& path = data.args[call.argument];
+      const std::uint64_t its_own =
+          data.instruction_pointer + static_cast<std::uint64_t>(std::int64_t{call.distance});
+      path = its_own;
+      EXPECT_EQ(answer(filter, data), SECCOMP_RET_ALLOW) << call.nr;
+      EXPECT_EQ(answer(asking, data), SECCOMP_RET_USER_NOTIF) << call.nr;
+      for (const std::uint64_t other :
+           {its_own + 1, its_own - 1, its_own + 0x1000, its_own + 0x100000000,
+            its_own - 0x100000000, its_own & 0xffffffff, std::uint64_t{0}}) {
+        if (other == its_own) continue;
+        path = other;
+        EXPECT_EQ(answer(filter, data), SECCOMP_RET_USER_NOTIF) << call.nr << " of " << other;
+      }
+      path = its_own;
+      for (const std::uint64_t off : {1, 2, 16, 0x800, 0x10000}) {
+        seccomp_data elsewhere = data;
+        elsewhere.instruction_pointer += off;
+        EXPECT_EQ(answer(filter, elsewhere), SECCOMP_RET_USER_NOTIF) << call.nr << " from " << off;
+      }
+      for (const int nr : {SYS_open, SYS_stat, SYS_readlink, SYS_kill, SYS_execve}) {
+        data.nr = nr;
+        EXPECT_EQ(answer(filter, data), answer(untraced_, data)) << nr;
+      }
+    }
+    // Across 4 GiB from each other.
+    seccomp_data data = call_of(call.nr, 0xfffffffff000 + call.ip_offset);
+    data.args[call.argument] =
+        0x1000000000000 + call.ip_offset + static_cast<std::uint32_t>(call.distance) - 0x1000;
+    EXPECT_EQ(answer(filter, data), SECCOMP_RET_USER_NOTIF) << call.nr;
   }
 }
 

@@ -65,6 +65,20 @@ guest_named() {
   [ "$(sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr")" -eq "$without" ]
 }
 
+@test "the loader's looks for its own files cost nothing" {
+  # shellcheck disable=SC2016
+  notifications() {
+    run -0 --separate-stderr env -u WARREN_AGENT_AFTER "$WARREN" run --stats "$@" -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do /bin/true; done; exit'
+    sed -n 's/.*), \([0-9]*\) notifications.*/\1/p' <<<"$stderr"
+  }
+  for backend in inject untraced; do
+    asking=$(notifications --backend "$backend" --ask-paths)
+    ordinary=$(notifications --backend "$backend")
+    [ "$ordinary" -gt 40 ]
+    [ $((asking - ordinary)) -ge 40 ]
+  done
+}
+
 @test "handlers that do not see the sender need no stops" {
   need python3
   local few
