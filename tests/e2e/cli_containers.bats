@@ -274,7 +274,7 @@ nr_tasks_is() { [ "$(tasks length)" -eq "$1" ]; }
   # Those that served the calls of the programs end with them.
   as_before() { [ "$(threads)" -eq "$before" ]; }
   eventually 10 as_before
-  warren kill "$name"
+  end
 }
 
 @test "exec ends with its namespace" {
