@@ -24,9 +24,6 @@ constexpr std::array<std::pair<std::string_view, HostFeature>, 3> kNames{
      {"landlock", HostFeature::kLandlock},
      {"pidfd-epoll", HostFeature::kPidfdEpoll}}};
 
-// Milliseconds for news that a host which tells of them has at once.
-constexpr int kPatience = 1000;
-
 std::optional<HostFeature> feature_by_name(std::string_view name) {
   for (const auto& [known, feature] : kNames) {
     if (known == name) return feature;
@@ -40,12 +37,13 @@ void wait_for(pid_t child) {
   }
 }
 
-// The next event of the only descriptor in the set. 0 or an errno: EOPNOTSUPP if there is none.
+// The event of the only descriptor in the set, which a host that tells of it has by now. 0 or an
+// errno: EOPNOTSUPP if there is none.
 int next_event(int epoll, std::uint32_t* events) {
   epoll_event event{};
   int count;
   do {
-    count = epoll_wait(epoll, &event, 1, kPatience);
+    count = epoll_wait(epoll, &event, 1, 0);
   } while (count < 0 && errno == EINTR);
   *events = event.events;
   return count > 0 ? 0 : count == 0 ? EOPNOTSUPP : errno;
@@ -61,13 +59,16 @@ int try_child_in_epoll(pid_t child, UniqueFd alive) {
   epoll_event wanted{.events = EPOLLIN | EPOLLET, .data = {.u64 = 0}};
   if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, pidfd.get(), &wanted) != 0) return errno;
   alive.reset();
+  // The kernel tells who waits for the child and who watches its descriptor under one lock.
+  siginfo_t info;
+  while (waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  }
   std::uint32_t events = 0;
   if (const int error = next_event(epoll.get(), &events); error != 0) return error;
   wait_for(child);
-  while ((events & EPOLLHUP) == 0) {
-    if (const int error = next_event(epoll.get(), &events); error != 0) return error;
-  }
-  return 0;
+  if ((events & EPOLLHUP) != 0) return 0;
+  if (const int error = next_event(epoll.get(), &events); error != 0) return error;
+  return (events & EPOLLHUP) != 0 ? 0 : EOPNOTSUPP;
 }
 
 int try_pidfd_epoll() {
