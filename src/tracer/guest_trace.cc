@@ -521,16 +521,17 @@ Tracer::GuestTracer Tracer::guest_trace_of(const Task& task) {
   return {tracee->guest->process, tracee->guest->stop.has_value()};
 }
 
-void Tracer::waits_for_tracees_alone(const Task& waiter) {
-  if (Tracee* const tracee = find(waiter.level0())) tracee->waits_for_tracees_alone = true;
+void Tracer::waits_for_tracees_alone(const Task& waiter, const GuestWait& wait) {
+  if (Tracee* const tracee = find(waiter.level0())) tracee->waits_for_tracees_alone = wait;
 }
 
-bool Tracer::take_waits_for_tracees_alone(const Task& waiter) {
+bool Tracer::take_waits_for_tracees_alone(const Task& waiter, const GuestWait& wait) {
   Tracee* const tracee = find(waiter.level0());
   if (!tracee) return false;
   // It asks, and goes on asking.
   tracee->agent_may_wait = false;
-  return std::exchange(tracee->waits_for_tracees_alone, false);
+  // News may have come before it was made again, so that this is another.
+  return std::exchange(tracee->waits_for_tracees_alone, std::nullopt) == wait;
 }
 
 void Tracer::guest_tracer_ended(const Task& tracer, bool all) {

@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "tracer/guest_wait.h"
 #include "tracer/tracee.h"
 #include "warren/group_host.h"
 #include "warren/kernel.h"
@@ -62,15 +63,6 @@ struct GuestTrace {
     return resume == PTRACE_SYSEMU || resume == PTRACE_SYSEMU_SINGLESTEP;
   }
   bool steps() const { return resume == PTRACE_SINGLESTEP || resume == PTRACE_SINGLEBLOCK; }
-};
-
-// What a wait is for: wait4(2)'s pid, waitid(2)'s type and id, as the waiter means it.
-struct GuestWait {
-  int type;                 // P_ALL, P_PID, P_PGID
-  Nr id;                    // P_PGID: 0 is the waiter's own group
-  bool own_thread = false;  // __WNOTHREAD
-  bool ends = true;         // WEXITED
-  bool keeps = false;       // WNOWAIT
 };
 
 // What a wait tells of a tracee.

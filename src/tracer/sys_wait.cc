@@ -70,11 +70,11 @@ constexpr long kRestartNoHand = -514;
 bool traces(const Task& task) { return has_flag(task.group(), ProcessFlag::kTracesGuests); }
 
 // The kernel says that there is nobody to wait for, but there are tracees: the wait goes on.
-void await_tracees(FinishedCall& done, const GuestWait& wait, bool blocks) {
+void await_tracees(FinishedCall& done, const GuestWait& wait) {
   Tracer& tracer = done.runtime().tracer();
   if (!tracer.guest_traces().expects(done.task(), wait)) return;
-  if (blocks) {
-    tracer.waits_for_tracees_alone(done.task());
+  if (wait.blocks) {
+    tracer.waits_for_tracees_alone(done.task(), wait);
     done.repeat();
   } else {
     done.set_result(0);
@@ -86,7 +86,7 @@ void await_tracees(FinishedCall& done, const GuestWait& wait, bool blocks) {
 template <typename Tell>
 bool waits_for_tracees(SyscallContext& call, const GuestWait& wait, Tell tell) {
   Tracer& tracer = call.runtime().tracer();
-  const bool alone = tracer.take_waits_for_tracees_alone(call.task());
+  const bool alone = tracer.take_waits_for_tracees_alone(call.task(), wait);
   if (const auto news = tracer.take_guest_news(call.task(), wait)) {
     tell(*news);
     return true;
@@ -108,7 +108,10 @@ bool is_for_the_stop(SyscallContext& call, const GuestWait& wait, Tell tell) {
   call.expect_delay();
   Tracer& tracer = call.runtime().tracer();
   tracer.do_now([&] {
-    if (const auto news = tracer.take_guest_news(call.task(), wait)) tell(*news);
+    const auto news = tracer.take_guest_news(call.task(), wait);
+    if (!news) return;
+    tell(*news);
+    (void)tracer.take_waits_for_tracees_alone(call.task(), wait);
   });
   return true;
 }
@@ -121,6 +124,7 @@ GuestWait wait_of_wait4(int pid, int options) {
     wait = {.type = P_PGID, .id = -pid};
   }
   wait.own_thread = (options & __WNOTHREAD) != 0;
+  wait.blocks = (options & WNOHANG) == 0;
   return wait;
 }
 
@@ -155,7 +159,7 @@ bool is_tracees_stop(FinishedCall& done, int options) {
 
 void finish_wait4_of_tracer(FinishedCall& done, const GuestWait& wait, int options) {
   if (done.result() == -ECHILD) {
-    await_tracees(done, wait, (options & WNOHANG) == 0);
+    await_tracees(done, wait);
   } else if (done.result() > 0 && is_tracees_stop(done, options)) {
     done.repeat();
   } else if (done.result() > 0) {
@@ -265,10 +269,9 @@ void tell_waitid(SyscallContext& call, const GuestNews& news) {
   call.answer(at == 0 || call.memory().write_bytes(at, &info, kWritten) ? 0 : -EFAULT);
 }
 
-void finish_waitid_of_tracer(FinishedCall& done, const GuestWait& wait, int options,
-                             std::uint64_t info) {
+void finish_waitid_of_tracer(FinishedCall& done, const GuestWait& wait, std::uint64_t info) {
   if (done.result() == -ECHILD) {
-    await_tracees(done, wait, (options & WNOHANG) == 0);
+    await_tracees(done, wait);
     if (done.result() == 0) (void)done.memory().write(RemotePtr<Nr>(info + kSiginfoPid), 0);
   } else if (const auto host = done.memory().read(RemotePtr<Nr>(info + kSiginfoPid));
              done.result() == 0 && host && !wait.keeps) {
@@ -300,7 +303,8 @@ void sys_waitid(SyscallContext& call) {
                        .id = id,
                        .own_thread = (options & __WNOTHREAD) != 0,
                        .ends = (options & WEXITED) != 0,
-                       .keeps = (options & WNOWAIT) != 0};
+                       .keeps = (options & WNOWAIT) != 0,
+                       .blocks = (options & WNOHANG) == 0};
   constexpr int kAny = WEXITED | WSTOPPED | WCONTINUED;
   const auto tell = [&](const GuestNews& news) { tell_waitid(call, news); };
   if ((options & kAny) != 0 && is_for_the_stop(call, wait, tell)) return;
@@ -328,8 +332,8 @@ void sys_waitid(SyscallContext& call) {
     }
     call.set_arg(2, info);
   }
-  call.run_then([info, wait, options](FinishedCall& done) {
-    if (traces(done.task())) finish_waitid_of_tracer(done, wait, options, info);
+  call.run_then([info, wait](FinishedCall& done) {
+    if (traces(done.task())) finish_waitid_of_tracer(done, wait, info);
     finish_waitid(done, info);
   });
 }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "arch/x86_64/registers.h"
+#include "tracer/guest_wait.h"
 #include "tracer/syscall_context.h"
 #include "warren/kernel.h"
 
@@ -74,10 +75,10 @@ struct Tracee {
   std::optional<Redo> redo;
   // Another guest traces it.
   std::unique_ptr<GuestTrace> guest;
-  // Traces other guests. Its agent may be about to wait without asking; a wait that is about to be
-  // made has no children to wait for, only tracees.
+  // Traces other guests. Its agent may be about to wait without asking; and the wait that it is
+  // about to make again, which has no children to wait for, only tracees.
   bool agent_may_wait = false;
-  bool waits_for_tracees_alone = false;
+  std::optional<GuestWait> waits_for_tracees_alone;
 };
 
 }  // namespace warren

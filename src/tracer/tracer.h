@@ -135,8 +135,8 @@ class Tracer {
   };
   GuestTracer guest_trace_of(const Task& task);
   // The next wait of the thread has no children to wait for, only tracees; whether that was said.
-  void waits_for_tracees_alone(const Task& waiter);
-  bool take_waits_for_tracees_alone(const Task& waiter);
+  void waits_for_tracees_alone(const Task& waiter, const GuestWait& wait);
+  bool take_waits_for_tracees_alone(const Task& waiter, const GuestWait& wait);
 
   // Brings the ptrace options of a process's threads up to date with its flags, at their next stop.
   void refresh_options(ThreadGroup& process);
