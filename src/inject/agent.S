@@ -21,6 +21,7 @@
 #define VFORK_R9 (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET + 8)
 #define VFORK_SCRATCH (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET + 16)
 #define PLAIN_HANDLERS (WARREN_AGENT_STATE + WARREN_AGENT_PLAIN_HANDLERS_OFFSET)
+#define IGNORED (WARREN_AGENT_STATE + WARREN_AGENT_IGNORED_OFFSET)
 #define CHILDREN (WARREN_AGENT_STATE + WARREN_AGENT_CHILDREN_OFFSET)
 #define CHILD_MASK (WARREN_AGENT_NR_CHILDREN - 1)
 #define ASK_PATHS (WARREN_AGENT_SHARED + 0)
@@ -109,6 +110,7 @@ warren_agent_header:
   .quad waited_ip
   .quad sigwait_ip
   .quad signal_taken_ip
+  .quad init_acts_ip
   .quad ask
   .quad serve_pid
   .quad serve_tid
@@ -124,6 +126,7 @@ warren_agent_header:
   .quad serve_wait4
   .quad serve_sigaction
   .quad serve_sigwait
+  .quad serve_exec
 
 // The supervisor does it.
 ask:
@@ -313,6 +316,7 @@ probe_path:
 
 #include "inject/agent_boot.S"
 #include "inject/agent_signal.S"
+#include "inject/agent_init.S"
 #include "inject/agent_wait.S"
 #include "inject/agent_fork.S"
 

@@ -38,6 +38,7 @@
 #define KEY_NUMBER 0x1fffffff
 #define KEY_QUIET_BIT 29
 #define KEY_VFORK_BIT 30
+#define KEY_INIT_BIT 31
 // CLONE_CHILD_SETTID, while it hides in the upper half.
 #define PACKED_CHILD_SETTID_BIT 56
 
@@ -55,7 +56,8 @@
 #define F_FLAGS 72
 #define F_MASK 80
 #define F_HANDLERS 88
-#define FORK_FRAME 224
+#define F_IGNORED 96
+#define FORK_FRAME 240
 
 // What clone3's child needs of its parent's registers lies in one aligned piece of its own stack:
 // below its stack pointer, but inside its red zone.
@@ -116,8 +118,17 @@ serve_vfork:
 go_fork:
   mov F_NR(%rsp), %eax
 go:
+  bt $KEY_INIT_BIT, %r9
+  jc ignore_signals
+go_on:
   bt $KEY_QUIET_BIT, %r9
   jc begin_quiet
+  // Children that tell of themselves do not restore them.
+  cmpq $0, IGNORED
+  je go_loud
+  mov $go_loud, %r11d
+  jmp act_as_init
+go_loud:
   mov F_INDEX(%rsp), %r11d
   imul $WARREN_AGENT_CLONE_STUB_SIZE, %r11d, %r11d
   lea clone_stubs(%r11), %r11
@@ -215,6 +226,8 @@ begin_quiet:
   mov %rdi, F_FLAGS(%rsp)
   mov PLAIN_HANDLERS, %rsi
   mov %rsi, F_HANDLERS(%rsp)
+  mov IGNORED, %rsi
+  mov %rsi, F_IGNORED(%rsp)
   mov $all_signals, %esi
   lea F_MASK(%rsp), %rdx
   SET_SIGNAL_MASK
@@ -256,22 +269,25 @@ quiet_child:
   mov %ecx, TID
   movq $0, F_ERROR(%rsp)
   cmpl $SYS_clone, F_NR(%rsp)
-  jne end_quiet
+  jne child_noted
   bt $PACKED_CHILD_SETTID_BIT, %rdi
-  jnc end_quiet
+  jnc child_noted
   // A bad address is the guest's own affair, as in the kernel: this call writes a word there, or not.
   // None at all is allowed here.
   mov %r10, %rdi
   test %rdi, %rdi
-  jz end_quiet
+  jz child_noted
   xor %esi, %esi
   xor %edx, %edx
   mov $SYS_getcpu, %eax
   syscall
   test %rax, %rax
-  jnz end_quiet
+  jnz child_noted
   mov TID, %eax
   mov %eax, (%rdi)
+child_noted:
+  mov F_IGNORED(%rsp), %r9
+  RESTORE_SIGNALS
 end_quiet:
   lea F_MASK(%rsp), %rsi
   xor %edx, %edx
@@ -312,6 +328,9 @@ quiet_vforked:
   mov VFORK_R9, %rax
   jmp vforked_parent
 1:
+  cmpq $0, IGNORED
+  jne restore_vforked
+vforked_child:
   mov VFORK_R9, %rax
   jmp clone_child
 quiet_vfork_failed:

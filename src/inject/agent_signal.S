@@ -1,8 +1,13 @@
 // rt_sigaction(2) and rt_sigtimedwait(2) of guests that nobody traces. Part of agent.S.
 
 #define SIGPIPE 13
+#define SIGALRM 14
 #define SIGCHLD 17
+#define SIGXCPU 24
 #define SIGXFSZ 25
+#define SIGVTALRM 26
+#define SIGPROF 27
+#define SIGIO 29
 #define SIG_IGN 1
 #define SA_FLAGS 8  // in the kernel's struct sigaction
 #define SA_SIGINFO 4
@@ -17,7 +22,14 @@
 // which the kernel tells one are looked at by it, as in the table of calls; of all, State says which
 // handlers need no stop.
 serve_sigaction:
+  lea -1(%rdi), %r11d
+  cmp $(NSIG - 1), %r11d
+  ja 1f
+  btq %r11, IGNORED
+  jc sigaction_of_init
+1:
   UNLESS_UNTRACED ask
+sigaction_by_flags:
   test %rsi, %rsi
   jz 2f
   lea -1(%rdi), %r11d

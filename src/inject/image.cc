@@ -47,6 +47,7 @@ PrivateCall private_call_at(std::uint64_t ip) {
   if (ip == header.wait_target_ip) return PrivateCall::kWaitTarget;
   if (ip == header.waited_ip) return PrivateCall::kWaited;
   if (ip == header.signal_taken_ip) return PrivateCall::kSignalTaken;
+  if (ip == header.init_acts_ip) return PrivateCall::kInitActs;
   if (ip == header.booted_ip) return PrivateCall::kBooted;
   if (is_place_of_slot(ip, header.register_ip, header.clone_stub_size)) {
     return PrivateCall::kRegister;

@@ -162,19 +162,14 @@ TEST(AgentHeader, TheStubsOfAllSlotsLieInTheCode) {
 // Of the agent's own calls, and of those of each slot.
 std::vector<std::uint64_t> places_of_calls() {
   const Header& header = agent_header();
-  std::vector<std::uint64_t> places = {header.trusted_ip,
-                                       header.asking_ip,
-                                       header.begin_ip,
-                                       header.begin_fork_ip,
-                                       header.begin_vfork_ip,
-                                       header.failed_ip,
-                                       header.wait_target_ip,
-                                       header.wait_ip,
-                                       header.waited_ip,
-                                       header.sigwait_ip,
-                                       header.signal_taken_ip,
-                                       header.booted_ip,
-                                       header.trampoline + header.trampoline_failed};
+  std::vector<std::uint64_t> places = {
+      header.trusted_ip,      header.asking_ip,
+      header.begin_ip,        header.begin_fork_ip,
+      header.begin_vfork_ip,  header.failed_ip,
+      header.wait_target_ip,  header.wait_ip,
+      header.waited_ip,       header.sigwait_ip,
+      header.signal_taken_ip, header.init_acts_ip,
+      header.booted_ip,       header.trampoline + header.trampoline_failed};
   for (std::uint64_t slot = 0; slot < kNrSlots; ++slot) {
     places.push_back(header.register_ip + slot * header.clone_stub_size);
     places.push_back(header.vforked_ip + slot * header.clone_stub_size);
@@ -225,6 +220,7 @@ TEST(PrivateCalls, AreKnownByTheirPlaces) {
                                                 {header.wait_target_ip, PrivateCall::kWaitTarget},
                                                 {header.waited_ip, PrivateCall::kWaited},
                                                 {header.signal_taken_ip, PrivateCall::kSignalTaken},
+                                                {header.init_acts_ip, PrivateCall::kInitActs},
                                                 {header.booted_ip, PrivateCall::kBooted}};
   std::set<std::uint64_t> asking;
   for (std::uint64_t slot = 0; slot < kNrSlots; ++slot) {

@@ -9,10 +9,10 @@
 #pragma once
 
 #define WARREN_AGENT_BASE 0x50f0000
-#define WARREN_AGENT_SHARED 0x50f6000  // one page of the agent's file: the whole container's
-#define WARREN_AGENT_STATE 0x50f7000   // one private page, zero again in every child
-#define WARREN_AGENT_SLOTS 0x50f8000   // one private page
-#define WARREN_AGENT_END 0x50f9000
+#define WARREN_AGENT_SHARED 0x50f7000  // one page of the agent's file: the whole container's
+#define WARREN_AGENT_STATE 0x50f8000   // one private page, zero again in every child
+#define WARREN_AGENT_SLOTS 0x50f9000   // one private page
+#define WARREN_AGENT_END 0x50fa000
 #define WARREN_AGENT_SLOT_SIZE 32
 #define WARREN_AGENT_NR_SLOTS 127
 #define WARREN_AGENT_STUB_SIZE 40
@@ -27,9 +27,13 @@
 #define WARREN_AGENT_KEY_OFFSET 24
 #define WARREN_AGENT_VFORK_OFFSET 32
 #define WARREN_AGENT_PLAIN_HANDLERS_OFFSET 56
+#define WARREN_AGENT_IGNORED_OFFSET 576
 
 // Marks a call that the tracer lets a guest make again (TraceMark); the agent's last boot call too.
 #define WARREN_TRACE_MARK 0x77726e22
+
+// In an argument that the kernel does not read: a call of warren's own, let through.
+#define WARREN_OWN_CALL 0x77726e21
 
 // In si_errno, with a code in the lowest byte: a signal that the supervisor sent in a guest's name
 // (sent_signal.h).
@@ -87,6 +91,10 @@ struct State {
   // the agent has installed it: nobody has to stop the process for such a one. The agent's own.
   std::uint64_t plain_handlers;
   Child children[WARREN_AGENT_NR_CHILDREN];  // the agent's own
+  // Of an init that nobody traces: signals (bits as above) that its agent has made ignored, because
+  // an init gets none that it has no handler for. Its program takes them for the default. The
+  // agent's own.
+  std::uint64_t ignored;
 };
 static_assert(offsetof(State, ppid_plus_1) % 8 == 0);  // both numbers are read at once
 static_assert(offsetof(State, leave_alone) == WARREN_AGENT_LEAVE_ALONE_OFFSET);
@@ -94,6 +102,7 @@ static_assert(offsetof(State, key) == WARREN_AGENT_KEY_OFFSET);
 static_assert(offsetof(State, vfork_key) == WARREN_AGENT_VFORK_OFFSET);
 static_assert(offsetof(State, plain_handlers) == WARREN_AGENT_PLAIN_HANDLERS_OFFSET);
 static_assert(offsetof(State, children) == WARREN_AGENT_CHILDREN_OFFSET);
+static_assert(offsetof(State, ignored) == WARREN_AGENT_IGNORED_OFFSET);
 
 // A patched site. The site jumps through `entry`.
 struct Slot {
@@ -141,6 +150,7 @@ enum Service : std::uint32_t {
   kServeWait4,
   kServeSigaction,
   kServeSigwait,
+  kServeExec,
   kNrServices,
 };
 
@@ -151,10 +161,11 @@ enum Service : std::uint32_t {
 // A fork begins with one of the first three. An error is the guest's result, but for ENOSYS: then
 // the fork is asked for, from a place of `fork_asking_ip`. Otherwise the answer is a key: in the
 // low 29 bits the child's number as the parent gets it; bit 29 if the fork is a quiet one; bit 30
-// if the parent is suspended while its child has its memory (vfork); bit 31 zero; in bits 32 to 62
-// what the supervisor likes. The key is r9 of the clone(2), fork(2) or vfork(2) that follows, and
-// of parent and child after it. CLONE_PARENT_SETTID and CLONE_CHILD_SETTID are not left to the
-// kernel.
+// if the parent is suspended while its child has its memory (vfork); bit 31 if the parent is an
+// init that is to do without the supervisor from now on (State::ignored), before anything else; in
+// bits 32 to 62 what the supervisor likes. The key is r9 of the clone(2), fork(2) or vfork(2) that
+// follows, and of parent and child after it. CLONE_PARENT_SETTID and CLONE_CHILD_SETTID are not
+// left to the kernel.
 //
 // Of a quiet fork nobody tells but by what State says: the child has its key there, the parent the
 // child. Only for a child that has memory of its own and its parent's stack; and for vfork, in a
@@ -180,6 +191,9 @@ enum class PrivateCall {
   kWaited,
   // What an rt_sigtimedwait(2) took. rsi: the siginfo, whose numbers are to be the guest's.
   kSignalTaken,
+  // An init that nobody traced is about to do something that its ignored signals would show in: the
+  // supervisor sees to them from now on, and the agent restores them. Answer: 0.
+  kInitActs,
   // The trampoline's last. rdi: where the private pages are; rsi: 0. Answer: where to go on.
   kBooted,
 };
@@ -234,6 +248,7 @@ struct Header {
   std::uint64_t waited_ip;
   std::uint64_t sigwait_ip;  // the agent's own rt_sigtimedwait(2)
   std::uint64_t signal_taken_ip;
+  std::uint64_t init_acts_ip;
   std::uint64_t services[kNrServices];
 };
 inline constexpr std::uint64_t kMagic = 0x0a746e6567617721;

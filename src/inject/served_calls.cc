@@ -64,6 +64,9 @@ Service service_of(int nr) {
       return kServeSigaction;
     case SYS_rt_sigtimedwait:
       return kServeSigwait;
+    case SYS_execve:
+    case SYS_execveat:
+      return kServeExec;
     default:
       return kServeNone;
   }

@@ -21,13 +21,14 @@ inline bool serves_tree(Service service) {
 
 // Whether the service is for guests that are not traced alone.
 inline bool serves_untraced(Service service) {
-  return serves_tree(service) || service == kServeSigaction || service == kServeSigwait;
+  return serves_tree(service) || service == kServeSigaction || service == kServeSigwait ||
+         service == kServeExec;
 }
 
 // Whether the agent may make the call itself, from its trusted place.
 inline bool is_trusted(Service service) {
   return service != kServeNone && !answers(service) && !serves_tree(service) &&
-         service != kServeSigwait;
+         service != kServeSigwait && service != kServeExec;
 }
 
 }  // namespace warren::inject

@@ -89,7 +89,9 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
     return;
   }
   const Service service = inject::service_of(call.nr());
-  if (service == inject::kServeNone || is_left_alone(call.task().group())) return;
+  // A program that is about to end needs none.
+  if (service == inject::kServeNone || service == inject::kServeExec) return;
+  if (is_left_alone(call.task().group())) return;
   // Who is traced is traced through its forks.
   if (inject::serves_untraced(service) && !runtime_.untraced()) return;
   const bool tree = inject::serves_tree(service);
@@ -172,6 +174,7 @@ void Agents::booted(SyscallContext& call) {
   if (!TextImages::tell_slots(memory, booted->plan)) kill(call.tid(), SIGKILL);
   const std::lock_guard lock(mutex_);
   set_flag(process, ProcessFlag::kAgentMapped);
+  if (booted->plan.serves_signals) set_flag(process, ProcessFlag::kSignalsServed);
   struct {
     std::int32_t pid, tid, ppid_plus_1, host_ppid;
     std::uint32_t ordinary_paths;

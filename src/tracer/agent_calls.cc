@@ -95,6 +95,11 @@ bool serve_agent_call(inject::PrivateCall which, SyscallContext& call,
       sent_signal::translate_taken(call.runtime(), call.task(), call.memory(), call.arg(1));
       call.answer(0);
       return false;
+    case PrivateCall::kInitActs:
+      call.expect_delay();
+      call.runtime().tracer().trace_init(call.task().group());
+      call.answer(0);
+      return false;
     case PrivateCall::kBooted:
       call.runtime().agents().booted(call);
       return false;

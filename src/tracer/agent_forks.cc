@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::uint64_t kVforkBit = std::uint64_t{1} << 30;
 constexpr std::uint64_t kQuietBit = std::uint64_t{1} << 29;
+constexpr std::uint64_t kInitBit = std::uint64_t{1} << 31;
 
 // What an agent may ask of the host's kernel; all else needs a stop.
 constexpr std::uint64_t kServed =
@@ -134,7 +135,10 @@ long AgentForks::begin(SyscallContext& call, ForkRequest request) {
     in_flight_.emplace(id, std::move(fork));
     nr_.store(in_flight_.size(), std::memory_order_relaxed);
   }
-  if ((how & kQuietBit) != 0) tracer.expect_news();
+  if ((how & kQuietBit) != 0) {
+    tracer.expect_news();
+    if (tracer.leave_init(parent.group())) how |= kInitBit;
+  }
   return static_cast<long>(static_cast<std::uint64_t>(id) << 32 | how |
                            static_cast<std::uint64_t>(number));
 }

@@ -27,6 +27,12 @@ Keys keys_of(pid_t tid) {
   return keys ? *keys : Keys{};
 }
 
+std::uint64_t ignored_of(pid_t tid) {
+  constexpr auto kAt = inject::kState + offsetof(inject::State, ignored);
+  const auto ignored = RemoteMemory(tid).read(RemotePtr<std::uint64_t>(kAt));
+  return ignored ? *ignored : 0;
+}
+
 void forget_child(pid_t tid, Nr number, pid_t host) {
   using Child = inject::State::Child;
   const RemotePtr<Child> at(kChildren + place_of(number) * sizeof(Child));

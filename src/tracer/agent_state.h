@@ -26,6 +26,8 @@ struct Keys {
   std::uint64_t vfork = 0;
 };
 Keys keys_of(pid_t tid);
+// Signals that the agent of an init has made ignored; bit N - 1 is signal N's.
+std::uint64_t ignored_of(pid_t tid);
 // The child is gone. Its place becomes free if it has it yet, unless its parent knows already.
 void forget_child(pid_t tid, Nr number, pid_t host);
 

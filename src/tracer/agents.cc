@@ -245,6 +245,7 @@ void Agents::exec(Task& task) {
   }
   change_flags(process, [this](std::uintptr_t bits) {
     return (bits & ~(static_cast<std::uintptr_t>(ProcessFlag::kAgentMapped) |
+                     static_cast<std::uintptr_t>(ProcessFlag::kSignalsServed) |
                      static_cast<std::uintptr_t>(ProcessFlag::kAgentRefused) |
                      static_cast<std::uintptr_t>(ProcessFlag::kBootsByStops) |
                      kCounterMask << kTrapsShift)) |
@@ -266,6 +267,7 @@ void* Agents::inherited_flags(const ThreadGroup& parent, bool shares_memory) {
             static_cast<std::uintptr_t>(ProcessFlag::kHadThreads) |
             static_cast<std::uintptr_t>(ProcessFlag::kOrphaned) |
             static_cast<std::uintptr_t>(ProcessFlag::kBooting) |
+            static_cast<std::uintptr_t>(ProcessFlag::kLeftInit) |
             static_cast<std::uintptr_t>(ProcessFlag::kGuestTraced) |
             static_cast<std::uintptr_t>(ProcessFlag::kTracesGuests));
   const auto shared = static_cast<std::uintptr_t>(ProcessFlag::kMemoryShared);

@@ -49,7 +49,11 @@ void Tracer::on_death(pid_t tid, int status) {
     guest_tracer_ended(*task, group->state() != GroupState::kAlive);
   }
   if (child_of_supervisor && was_alive && group->state() != GroupState::kAlive && exit_observer_) {
-    exit_observer_(group->level0(), group->exit_status());
+    if (group->is_init() && !runtime_.kernel().zap_complete(*group->ns())) {
+      zapping_.push_back({group->ns(), tid, group->exit_status()});
+    } else {
+      exit_observer_(group->level0(), group->exit_status());
+    }
   }
 }
 
@@ -131,8 +135,11 @@ void Tracer::reap(ThreadGroup& group) {
 // Three reads of a clock; only what a thread of several used must be read from its files.
 void Tracer::note_times(pid_t tid) {
   const Tracee* const tracee = find(tid);
-  if (!tracee || !tracee->task || !tracee->task->alive()) return;
-  count_time(*tracee->task, TracerGroupHost::read_cpu_time(tid, *tracee->task));
+  Ref<Task> task = tracee ? tracee->task : runtime_.task_of(tid);
+  if (!task || !task->alive()) return;
+  // Of others that are not traced, the watch tells.
+  if (!tracee && !has_flag(task->group(), ProcessFlag::kLeftInit)) return;
+  count_time(*task, TracerGroupHost::read_cpu_time(tid, *task));
 }
 
 // What a fork, or a program from outside, was charged is given back: one lock at the death, one at
@@ -210,6 +217,10 @@ bool Tracer::hold_init(Tracee& tracee) {
 void Tracer::release_held_inits() {
   std::erase_if(zapping_, [&](const Zapping& zapping) {
     if (!runtime_.kernel().zap_complete(*zapping.ns)) return false;
+    if (zapping.status) {
+      exit_observer_(zapping.init, *zapping.status);
+      return true;
+    }
     // All threads of init that waited at their end.
     if (const Ref<Task> init = runtime_.task_of(zapping.init)) {
       for (const Ref<Task>& thread : init->group().threads()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "tracer/agent_state.h"
 #include "tracer/process_flags.h"
 #include "tracer/thread_end.h"
 #include "tracer/tracer.h"
@@ -46,6 +47,9 @@ bool EngineView::numbers(int host_tid, procfs::TaskNumbers* out) const {
   out->pgid = from_view(process.pgid());
   out->sid = from_view(process.sid());
   out->ppid = process.parent_nr_in(*ns_);
+  if (runtime_.untraced() && process.is_init()) {
+    out->ignored_unknown = agent_state::ignored_of(process.level0());
+  }
   if (has_flag(process, ProcessFlag::kGuestTraced)) {
     runtime_.tracer().do_now([&] {
       const auto traced = runtime_.tracer().guest_trace_of(*task);

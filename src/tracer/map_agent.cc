@@ -127,6 +127,7 @@ bool Tracer::boot_agent(Tracee& tracee, const arch::Registers& at,
   // Nothing of the guest's has run since its texts changed.
   const bool told = TextImages::tell_slots(RemoteMemory(tid), plan);
   if (!told) kill(tid, SIGKILL);
+  if (plan.serves_signals) set_flag(tracee.task->group(), ProcessFlag::kSignalsServed);
   return told;
 }
 

@@ -51,6 +51,10 @@ enum class ProcessFlag : std::uintptr_t {
   kTracesGuests = std::uintptr_t{1} << 33,
   // It came by `warren exec`, or its parent did: it is outside the container's Landlock domain.
   kOutsider = std::uintptr_t{1} << 34,
+  // Its agent sees what it does about signals: it has patched the sites.
+  kSignalsServed = std::uintptr_t{1} << 35,
+  // An init that need not be traced: its agent has what it has no handler for ignored.
+  kLeftInit = std::uintptr_t{1} << 36,
 };
 
 // Numbers beside the flags.

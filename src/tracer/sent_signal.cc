@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "inject/layout.h"
+#include "tracer/default_action.h"
 #include "tracer/proc_stat.h"
 #include "tracer/process_flags.h"
 #include "tracer/remote_memory.h"
@@ -31,8 +32,17 @@ bool has_plain_handler(const ThreadGroup& process, int signal) {
 void trace_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal) {
   if (signal <= 0 || signal > 64 || signal == SIGKILL || signal == SIGSTOP) return;
   if (runtime.tracer().stays_traced(process) || has_plain_handler(process, signal)) return;
-  const ProcStatus status = read_proc_status(tid != 0 ? tid : process.level0());
-  if (((status.blocked | status.caught) >> (signal - 1)) & 1) runtime.tracer().trace(process);
+  const pid_t receiver = tid != 0 ? tid : process.level0();
+  const ProcStatus status = read_proc_status(receiver);
+  const bool seen = (((status.blocked | status.caught) >> (signal - 1)) & 1) != 0;
+  // An init does not act by default, but what it has blocked may come later, and rt_sigtimedwait(2)
+  // does not show what is blocked in it.
+  const bool init = has_flag(process, ProcessFlag::kLeftInit);
+  if (seen || (init && acts_by_default(receiver, signal))) runtime.tracer().trace(process);
+}
+
+void trace_init_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal) {
+  if (has_flag(process, ProcessFlag::kLeftInit)) trace_receiver(runtime, process, tid, signal);
 }
 
 }  // namespace warren

@@ -20,6 +20,10 @@ class ThreadGroup;
 // delivery makes a stop. Not on the tracer's thread.
 void trace_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal);
 
+// The same for a signal with a siginfo of the sender's, which nobody need translate: what an init
+// may get is decided at the delivery.
+void trace_init_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal);
+
 }  // namespace warren
 
 namespace warren::sent_signal {

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "inject/image.h"
-#include "tracer/proc_stat.h"
+#include "tracer/default_action.h"
 #include "tracer/ptrace.h"
 #include "tracer/sent_signal.h"
 #include "tracer/syscall_table.h"
@@ -38,12 +38,6 @@ bool from_terminal(int signal) {
   }
 }
 
-// Signals whose default action is to be ignored: whether an init gets them makes no difference, and
-// SIGCHLD comes with every child.
-bool ignored_by_default(int signal) {
-  return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
-}
-
 bool is_fault(const siginfo_t& info) {
   switch (info.si_signo) {
     case SIGSEGV:
@@ -56,12 +50,6 @@ bool is_fault(const siginfo_t& info) {
     default:
       return false;
   }
-}
-
-// Whether the task would act on the signal by its default: neither handled nor ignored.
-bool has_default_action(pid_t tid, int signal) {
-  const ProcStatus status = read_proc_status(tid);
-  return status.process != 0 && (((status.ignored | status.caught) >> (signal - 1)) & 1) == 0;
 }
 
 bool carries_sender(const siginfo_t& info) {
@@ -195,8 +183,7 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
   }
   finish_lazy_call(tracee);
   if (deliver && !outside && signal != SIGKILL && signal != SIGSTOP && !is_fault(info) &&
-      !ignored_by_default(signal) && tracee.task->group().is_init() &&
-      has_default_action(tracee.tid, signal)) {
+      tracee.task->group().is_init() && acts_by_default(tracee.tid, signal)) {
     // pid_namespaces(7): an init gets only signals for which it has a handler.
     deliver = false;
   }

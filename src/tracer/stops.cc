@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 
+#include "tracer/agent_state.h"
 #include "tracer/proc_stat.h"
 #include "tracer/process_flags.h"
 #include "tracer/ptrace.h"
@@ -200,6 +202,14 @@ void Tracer::on_event_stop(Tracee& tracee, int signal) {
   go_on(tracee);
 }
 
+// One that nobody traces: an init that was left, or an orphan.
+void Tracer::on_stop_of_own_child(pid_t tid, int signal) {
+  const Ref<Task> task = runtime_.task_of(tid);
+  if (stop_observer_ && task && has_flag(task->group(), ProcessFlag::kLeftInit)) {
+    stop_observer_(tid, signal);
+  }
+}
+
 // SIGKILL wakes a task from any stop but that at its exit event.
 void Tracer::end_stray(pid_t tid) {
   kill(tid, SIGKILL);
@@ -252,35 +262,36 @@ void Tracer::prepare_child(Tracee& tracee, const Forks::Child& child, arch::Regi
     tracee.tid_word = request.parent_tid;
   }
   update_options(tracee);
+  if (runtime_.untraced() && child.parent && child.parent->group().is_init() &&
+      (request.flags & CLONE_SIGHAND) == 0) {
+    set_default_actions(tracee, regs, agent_state::ignored_of(child.parent->level0()));
+  }
   if (child.is_init && !(request.flags & CLONE_THREAD)) {
     // The host's kernel then hands it the orphans of its namespace.
     remote_syscall(tracee, regs, SYS_prctl, {PR_SET_CHILD_SUBREAPER, 1, 0, 0});
   }
-  if (request.flags & CLONE_CLEAR_SIGHAND) clear_signal_handlers(tracee, regs);
+  if (request.flags & CLONE_CLEAR_SIGHAND) {
+    set_default_actions(tracee, regs, read_proc_status(tracee.tid).caught);
+  }
 }
 
-// CLONE_CLEAR_SIGHAND: handled signals get their default action, ignored ones stay ignored.
-void Tracer::clear_signal_handlers(Tracee& tracee, const arch::Registers& regs) {
+void Tracer::set_default_actions(Tracee& tracee, const arch::Registers& regs,
+                                 std::uint64_t signals) {
   struct KernelSigaction {
     std::uint64_t handler, flags, restorer, mask;
   };
+  if (signals == 0) return;
   const std::uint64_t scratch = (regs.sp() - arch::kRedZone - sizeof(KernelSigaction)) & ~15ULL;
   const RemoteMemory memory(tracee.tid);
   KernelSigaction saved;
-  if (!memory.read_bytes(scratch, &saved, sizeof saved)) return;
-  for (int signal = 1; signal <= 64; ++signal) {
-    if (signal == SIGKILL || signal == SIGSTOP) continue;
-    if (remote_syscall(tracee, regs, SYS_rt_sigaction,
-                       {static_cast<std::uint64_t>(signal), 0, scratch, 8}) != 0) {
-      return;
-    }
-    KernelSigaction action;
-    if (!memory.read_bytes(scratch, &action, sizeof action)) return;
-    if (action.handler == 0 || action.handler == 1) continue;
-    action = {};
-    if (!memory.write_bytes(scratch, &action, sizeof action)) return;
-    remote_syscall(tracee, regs, SYS_rt_sigaction,
-                   {static_cast<std::uint64_t>(signal), scratch, 0, 8, kOwnCall});
+  const KernelSigaction action{};
+  if (!memory.read_bytes(scratch, &saved, sizeof saved) ||
+      !memory.write_bytes(scratch, &action, sizeof action)) {
+    return;
+  }
+  for (; signals != 0; signals &= signals - 1) {
+    const auto signal = static_cast<std::uint64_t>(std::countr_zero(signals)) + 1;
+    remote_syscall(tracee, regs, SYS_rt_sigaction, {signal, scratch, 0, 8, kOwnCall});
   }
   (void)memory.write_bytes(scratch, &saved, sizeof saved);
 }

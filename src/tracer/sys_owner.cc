@@ -13,8 +13,10 @@
 
 #include "tracer/guest_fd.h"
 #include "tracer/handlers.h"
+#include "tracer/process_flags.h"
 #include "tracer/runtime.h"
 #include "tracer/syscall_context.h"
+#include "tracer/tracer.h"
 
 #ifndef F_OFD_GETLK
 #define F_OFD_GETLK 36
@@ -32,9 +34,18 @@ namespace warren {
 
 namespace {
 
+// An owner is sent any signal (F_SETSIG), with nobody to look whether an init has a handler for it.
+void trace_inits(SyscallContext& call) {
+  for (Ref<PidNamespace> ns = call.task().ns(); ns; ns = ns->parent()) {
+    const Ref<ThreadGroup> init = ns->init();
+    if (init && has_flag(*init, ProcessFlag::kLeftInit)) call.runtime().tracer().trace(*init);
+  }
+}
+
 // A guest's owner (a process, or -group) as the host's; 0 stays. Unknown: a number nobody has.
 int owner_to_host(SyscallContext& call, int owner) {
   if (owner == 0 || owner == INT_MIN) return owner;
+  trace_inits(call);
   const Ref<Pid> pid =
       call.runtime().kernel().find_pid(*call.task().ns(), owner > 0 ? owner : -owner);
   const int host = pid ? pid->level0() : INT_MAX;

@@ -70,6 +70,7 @@ void sys_pidfd_send_signal(SyscallContext& call) {
     call.answer(-EPERM);
     return;
   }
+  trace_init_receiver(call.runtime(), target->group(), 0, signal);
   const long r = syscall(SYS_pidfd_send_signal, fd->get(), signal, &info, 0);
   call.answer(r == 0 ? 0 : -errno);
 }

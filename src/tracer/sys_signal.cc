@@ -93,7 +93,8 @@ void sys_tgkill(SyscallContext& call) {
 namespace {
 
 // A signal that an init does not get from inside is taken and forgotten.
-bool swallowed(SyscallContext& call, const ThreadGroup& target, int signal) {
+bool swallowed(SyscallContext& call, ThreadGroup& target, pid_t tid, int signal) {
+  trace_init_receiver(call.runtime(), target, tid, signal);
   if ((signal == SIGKILL || signal == SIGSTOP) && Kernel::init_protected(&call.task(), target)) {
     call.answer(0);
     return true;
@@ -144,7 +145,7 @@ void sys_rt_sigqueueinfo(SyscallContext& call) {
   const Ref<Task> target = call.runtime().kernel().find_task(*call.task().ns(), call.int_arg(0));
   // Without a target the call still checks its other arguments first; no process has this number.
   const pid_t host = target ? target->group().level0() : INT_MAX;
-  if (target && swallowed(call, target->group(), call.int_arg(1))) return;
+  if (target && swallowed(call, target->group(), 0, call.int_arg(1))) return;
   if (target && send_queued(call, target->group(), 0, 2)) return;
   if (call.postponed()) return;
   if (target) claim_sender(call, target->group(), 2);
@@ -161,7 +162,7 @@ void sys_rt_tgsigqueueinfo(SyscallContext& call) {
   }
   const Ref<Task> target = call.runtime().kernel().find_task(*ns, tid);
   const bool same = target && target->group().nr_in(*ns) == tgid;
-  if (same && swallowed(call, target->group(), call.int_arg(2))) return;
+  if (same && swallowed(call, target->group(), target->level0(), call.int_arg(2))) return;
   if (same && send_queued(call, target->group(), target->level0(), 3)) return;
   if (call.postponed()) return;
   if (same) claim_sender(call, target->group(), 3);
@@ -204,7 +205,11 @@ void sys_rt_sigtimedwait(SyscallContext& call) { call.run_then(finish_sigtimedwa
 // number can be changed.
 void sys_timer_create(SyscallContext& call) {
   sys_clock(call);
-  if (call.arg(1) == 0) return;
+  if (call.arg(1) == 0) return;  // SIGALRM
+  // Of any signal it must be seen whether an init has a handler for it.
+  if (has_flag(call.task().group(), ProcessFlag::kLeftInit)) {
+    call.runtime().tracer().trace(call.task().group());
+  }
   struct KernelSigevent {
     std::uint64_t value;
     int signo;

@@ -26,7 +26,7 @@ enum class Way : std::uint8_t {
 
 // In an argument that the kernel does not read: the tracer makes the call in a guest's name
 // (set_tid_address(2), rt_sigaction(2)), and it goes to the kernel.
-inline constexpr std::uint32_t kOwnCall = 0x77726e21;
+inline constexpr std::uint32_t kOwnCall = WARREN_OWN_CALL;
 
 // Where guests run untraced, a call of the way kPtrace is notified first; the tracer then attaches
 // and lets the guest make it again with this word where the kernel does not read it, so that the

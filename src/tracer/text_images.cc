@@ -152,6 +152,7 @@ TextImages::Plan TextImages::plan(pid_t pid, const std::vector<GuestMapping>& ma
     plan.texts.push_back({mapping.begin, length_of(mapping), text->offset});
     plan.slots.resize(used_slots_);
     for (const Site& site : text->sites) {
+      plan.serves_signals = plan.serves_signals || site.service == inject::kServeSigaction;
       plan.slots[site.slot] = {.entry = header.first_stub + site.slot * header.stub_size,
                                .return_address = mapping.begin + site.offset,
                                .service = header.services[site.service],

@@ -47,6 +47,7 @@ class TextImages {
   struct Plan {
     std::vector<Replacement> texts;
     std::vector<inject::Slot> slots;
+    bool serves_signals = false;  // rt_sigaction(2) is among them
   };
   // For a process that stands still, and has that mapped. What it has changed itself is left alone.
   Plan plan(pid_t pid, const std::vector<GuestMapping>& maps);

@@ -221,6 +221,10 @@ void Tracer::dispatch(pid_t tid, int status) {
     on_exec(tid);
     return;
   }
+  if (!tracee && status >> 16 == 0 && runtime_.untraced() && !traces(tid)) {
+    on_stop_of_own_child(tid, WSTOPSIG(status));
+    return;
+  }
   if (!tracee) {
     on_unknown(tid, status);
     return;

@@ -71,6 +71,11 @@ class Tracer {
             std::uint64_t notification);
   // The process is traced from now on, until it execs. Returns when all its threads are.
   void trace(ThreadGroup& process);
+  // Whether the process is an init that can do without being traced once its agent has ignored what
+  // no init gets (inject::State::ignored); it is left at its next stop. Any thread.
+  bool leave_init(ThreadGroup& process);
+  // Traced again, before what the agent has ignored is restored. Not on the tracer's thread.
+  void trace_init(ThreadGroup& process);
   // Whether its threads are traced whatever they do.
   bool stays_traced(const ThreadGroup& process) const;
   // The calling thread is about to exec, and if it can, it takes over its leader's number and ends
@@ -193,6 +198,7 @@ class Tracer {
   void on_exit_event(Tracee& tracee);
   void end_stray(pid_t tid);
   void on_unknown(pid_t tid, int status);
+  void on_stop_of_own_child(pid_t tid, int signal);
   void first_stop(Tracee& tracee, const Forks::Child& child, arch::Registers regs, int signal);
   void prepare_child(Tracee& tracee, const Forks::Child& child, arch::Registers regs);
 
@@ -311,7 +317,8 @@ class Tracer {
   int next_remote_stop(Tracee& tracee);
   void finish_mapping(Tracee& tracee);
   bool boot_agent(Tracee& tracee, const arch::Registers& at, const Tracee::AgentMapping& mapping);
-  void clear_signal_handlers(Tracee& tracee, const arch::Registers& regs);
+  // `signals`: bit N - 1 is signal N's.
+  void set_default_actions(Tracee& tracee, const arch::Registers& regs, std::uint64_t signals);
   unsigned wanted_options(const Task& task) const;
   // The tracee must be stopped; else nothing happens.
   void update_options(Tracee& tracee);
@@ -331,6 +338,8 @@ class Tracer {
   struct Zapping {
     Ref<PidNamespace> ns;
     pid_t init;
+    // Of one that has ended without waiting for them, and whose end is yet to be told.
+    std::optional<int> status = {};
   };
   std::vector<Zapping> zapping_;
   // Tasks that are to stand still: how many have asked for it.

@@ -1,7 +1,8 @@
 // Guests that run untraced: the tracer attaches for the moment that something needs a stop, and
 // leaves again. What asks for a process's being traced for longer is few: an init, whose signals
-// and end are not those of others; robust mutexes that other processes wait for; handlers that see
-// a sender's number; filters of its own, or no Landlock domain.
+// and end are not those of others, until its agent sees to the signals (leave_init()); robust
+// mutexes that other processes wait for; handlers that see a sender's number; filters of its own,
+// or no Landlock domain.
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -71,7 +72,25 @@ bool Tracer::stays_traced(const ThreadGroup& process) const {
   if (!runtime_.untraced()) return true;
   return has_flag(process, ProcessFlag::kTraced) || has_flag(process, ProcessFlag::kSharesMemory) ||
          has_flag(process, ProcessFlag::kNoAgent) || has_flag(process, ProcessFlag::kGuestTraced) ||
-         has_flag(process, ProcessFlag::kTracesGuests) || process.is_init() || !process.parent();
+         has_flag(process, ProcessFlag::kTracesGuests) ||
+         ((process.is_init() || !process.parent()) && !has_flag(process, ProcessFlag::kLeftInit));
+}
+
+// Only the container's own: the end of one below waits for its namespace's, which takes a stop.
+bool Tracer::leave_init(ThreadGroup& process) {
+  if (!process.is_init() || process.parent() || process.nr_threads() != 1 ||
+      has_flag(process, ProcessFlag::kLeftInit) ||
+      !has_flag(process, ProcessFlag::kSignalsServed)) {
+    return false;
+  }
+  set_flag(process, ProcessFlag::kLeftInit);
+  return true;
+}
+
+void Tracer::trace_init(ThreadGroup& process) {
+  if (!has_flag(process, ProcessFlag::kLeftInit)) return;
+  set_flag(process, ProcessFlag::kLeftInit, false);
+  trace(process);
 }
 
 bool Tracer::wants_trace(const Tracee& tracee) const {
@@ -96,7 +115,12 @@ Tracee* Tracer::seize(const Ref<Task>& task) {
 
 bool Tracer::leave(Tracee& tracee, int signal) {
   ThreadGroup& process = tracee.task->group();
-  if (!death_watch_.watch(process)) return false;
+  if (process.parent()) {
+    if (!death_watch_.watch(process)) return false;
+  } else {
+    // An own child, whose end is seen by wait(2), as a stop is.
+    waiter_.hear_of_stops();
+  }
   if (has_flag(process, ProcessFlag::kGroupStopped)) {
     set_flag(process, ProcessFlag::kGroupStopped, false);
   }
@@ -180,6 +204,8 @@ void Tracer::trace(ThreadGroup& process) {
 // reaped, attaching to a third waits for the exec.
 void Tracer::exec_begins(Task& task) {
   ThreadGroup& process = task.group();
+  // Whose agent has not seen to it.
+  trace_init(process);
   if (stays_traced(process) || (task.is_leader() && process.nr_threads() == 1)) return;
   set_flag(process, ProcessFlag::kExecPending);
 }

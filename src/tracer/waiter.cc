@@ -26,7 +26,7 @@ constexpr nanoseconds kShortestWindow{10'000};
 constexpr nanoseconds kPreempted{60'000};
 constexpr nanoseconds kPause{5'000'000};
 
-// Stops of tracees are told without WSTOPPED (ptrace(2)); those of others are none of ours.
+// Stops of tracees are told without WSTOPPED (ptrace(2)).
 constexpr int kAnyNews = WEXITED | WNOHANG | WNOWAIT | __WALL;
 
 // After a look through all tasks, this many times as long passes before the next.
@@ -62,14 +62,15 @@ void Waiter::interrupt() {
 pid_t Waiter::take_from(pid_t tid, int* status) {
   if (death_observer_) {
     siginfo_t info{};
-    const int r = tid > 0 ? waitid(P_PID, static_cast<id_t>(tid), &info, kAnyNews)
-                          : waitid(P_ALL, 0, &info, kAnyNews);
+    const int kinds = kAnyNews | (stops_ ? WSTOPPED : 0);
+    const int r = tid > 0 ? waitid(P_PID, static_cast<id_t>(tid), &info, kinds)
+                          : waitid(P_ALL, 0, &info, kinds);
     if (r != 0) return -1;
     if (info.si_pid == 0) return 0;
     if (is_death(info.si_code)) death_observer_(info.si_pid);
     tid = info.si_pid;
   }
-  return waitpid(tid, status, __WALL | WNOHANG);
+  return waitpid(tid, status, options());
 }
 
 WaitEvent Waiter::poll() {
@@ -93,7 +94,7 @@ bool Waiter::take_announced(WaitEvent* event, nanoseconds timeout) {
   unannounced_ = true;
   if (info.si_pid > 0 && is_death(info.si_code) && death_observer_) death_observer_(info.si_pid);
   int status = 0;
-  const pid_t tid = info.si_pid > 0 ? waitpid(info.si_pid, &status, __WALL | WNOHANG) : 0;
+  const pid_t tid = info.si_pid > 0 ? waitpid(info.si_pid, &status, options()) : 0;
   if (tid <= 0) return false;  // its news was taken already
   *event = {WaitEvent::Kind::kTask, tid, status};
   return true;

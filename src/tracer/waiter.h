@@ -52,12 +52,15 @@ class Waiter {
   bool pause();
   // The task will soon have news.
   void expect(pid_t tid);
+  // From now on job-control stops of own children that nobody traces are events, too.
+  void hear_of_stops() { stops_ = true; }
   // Any thread: the current or next wait() returns kInterrupted.
   void interrupt();
 
  private:
   using Clock = std::chrono::steady_clock;
 
+  int options() const { return __WALL | WNOHANG | (stops_ ? WUNTRACED : 0); }
   // Each: true if it has an event of a task, was interrupted, or there are no tasks.
   bool take_announced(WaitEvent* event, std::chrono::nanoseconds timeout);
   bool take_recent(WaitEvent* event);
@@ -67,6 +70,7 @@ class Waiter {
 
   Stats& stats_;
   DeathObserver death_observer_;
+  bool stops_ = false;
   std::atomic<int> interrupted_{0};
   pid_t thread_ = 0;
   sigset_t signals_{};

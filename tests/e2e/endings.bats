@@ -103,3 +103,60 @@ storm_init() {
     no_survivors
   done
 }
+
+# With `untraced` an init that forks is left by the supervisor, which must hear of it all the same.
+state_is() { [ "$(awk '$1 == "State:" { print $2 }' "/proc/$1/status")" = "$2" ]; }
+state_is_not() { ! state_is "$@"; }
+
+@test "the front stops and goes on with an init that forks, and ends with it" {
+  need jq
+  local name="forks-$RANDOM$RANDOM" front init
+  for end in KILL TERM exit; do
+    rm -f ready
+    # shellcheck disable=SC2016
+    "$WARREN" run --name "$name" -- bash -c 'trap "exit 7" TERM; for i in 1 2 3; do /bin/true; done; : >ready; while :; do sleep 0.02; test ! -e leave || exit 9; done' 3>&- &
+    front=$!
+    eventually 10 test -e ready
+    init=$("$WARREN" ps "$name" --json | jq '.[0].tasks[] | select(.nrs[1] == 1) | .nrs[0]')
+    kill -STOP "$init"
+    eventually 10 state_is "$front" T
+    kill -CONT "$front"
+    eventually 10 state_is_not "$init" T
+    kill -STOP "$init"
+    eventually 10 state_is "$front" T
+    kill -CONT "$front"
+    local status=0
+    case $end in
+      exit) : >leave; wait "$front" || status=$?; [ "$status" -eq 9 ] ;;
+      TERM) kill -TERM "$init"; wait "$front" || status=$?; [ "$status" -eq 7 ] ;;
+      KILL) kill -KILL "$init"; wait "$front" || status=$?; [ "$status" -eq 137 ] ;;
+    esac
+    no_survivors
+  done
+}
+
+@test "an init that forks ends with all its children, whatever it ends by" {
+  # shellcheck disable=SC2016
+  local forks='for i in 1 2 3; do /bin/true; done; for i in 1 2 3 4 5; do (trap "" TERM HUP; while :; do sleep 0.01; done) & done'
+  run -5 guest bash -c "$forks; exit 5"
+  no_survivors
+  run -139 guest bash -c "$forks; ulimit -c 0; kill -SEGV \$\$; exec python3 -c 'import ctypes; ctypes.string_at(0)'"
+  no_survivors
+  # An init without a handler goes on where others end.
+  run -1 guest bash -c "$forks; bash -c 'kill -TERM 1; kill -ALRM 1'; kill -PIPE \$\$; exit 1"
+  no_survivors
+  run -0 bash -c '"$0" run -- bash -c "/bin/true; /bin/true; echo some; while echo more; do /bin/true; done 2>/dev/null; echo over >over" | head -n 1' "$WARREN"
+  [ "$output" = some ]
+  eventually 10 test -e over
+}
+
+@test "untraced, an init that forks makes no stops" {
+  stops() {
+    run -0 --separate-stderr "$WARREN" run --backend untraced --stats -- "$@"
+    sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr"
+  }
+  # shellcheck disable=SC2016
+  for shell in dash bash; do
+    [ "$(stops "$shell" -c 'i=0; while [ $i -lt 50 ]; do /bin/true; i=$((i + 1)); done; exit')" -lt 25 ]
+  done
+}

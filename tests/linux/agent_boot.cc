@@ -135,7 +135,7 @@ static void at_the_end_of(int flags) {
 // Where an agent would be; not so if it came before main().
 static void in_the_way() {
   bool ours[2];
-  char* pages[2] = {reinterpret_cast<char*>(0x50f0000ul), reinterpret_cast<char*>(0x50f8000ul)};
+  char* pages[2] = {reinterpret_cast<char*>(0x50f0000ul), reinterpret_cast<char*>(0x50f9000ul)};
   for (int i = 0; i < 2; i++) {
     ours[i] = mmap(pages[i], 4096, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == pages[i];

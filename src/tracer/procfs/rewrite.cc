@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <iterator>
 #include <optional>
 
@@ -140,6 +141,9 @@ std::string rewrite_status(std::string_view text, const TaskNumbers& numbers, bo
       fmt::format_to(to, "PPid:\t{}\n", numbers.ppid);
     } else if (value_of(line, "TracerPid")) {
       fmt::format_to(to, "TracerPid:\t{}\n", numbers.tracer);
+    } else if (const auto ignored = value_of(line, "SigIgn"); ignored && numbers.ignored_unknown) {
+      const std::uint64_t all = std::strtoull(std::string(*ignored).c_str(), nullptr, 16);
+      fmt::format_to(to, "SigIgn:\t{:016x}\n", all & ~numbers.ignored_unknown);
     } else if (value_of(line, "NStgid")) {
       append_levels(out, "NStgid", numbers.tgid);
     } else if (value_of(line, "NSpid")) {

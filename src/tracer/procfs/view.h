@@ -32,6 +32,8 @@ struct TaskNumbers {
   // that is shown to that one (state t).
   int tracer = 0;
   bool trace_stopped = false;
+  // Signals that it ignores without knowing; bit N - 1 is signal N's.
+  std::uint64_t ignored_unknown = 0;
 };
 
 // A mounted hierarchy of task groups, as the tables of mounts are to show it.
