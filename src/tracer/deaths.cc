@@ -16,6 +16,14 @@ namespace {
 // one unless the host went through all its numbers since its death, a moment ago.
 bool gone(pid_t host) { return kill(host, 0) != 0 && errno == ESRCH; }
 
+Ref<PidNamespace> outermost_of(const ThreadGroup& init) {
+  Ref<PidNamespace> outermost = init.ns();
+  for (Ref<PidNamespace> up = outermost->parent(); up && up->init() == &init; up = up->parent()) {
+    outermost = up;
+  }
+  return outermost;
+}
+
 }  // namespace
 
 void Tracer::on_death(pid_t tid, int status) {
@@ -49,8 +57,10 @@ void Tracer::on_death(pid_t tid, int status) {
     guest_tracer_ended(*task, group->state() != GroupState::kAlive);
   }
   if (child_of_supervisor && was_alive && group->state() != GroupState::kAlive && exit_observer_) {
-    if (group->is_init() && !runtime_.kernel().zap_complete(*group->ns())) {
-      zapping_.push_back({group->ns(), tid, group->exit_status()});
+    // One that is left, or was killed at its exit event, has not waited for its namespace.
+    if (const Ref<PidNamespace> ns = outermost_of(*group);
+        group->is_init() && !runtime_.kernel().zap_complete(*ns)) {
+      zapping_.push_back({ns, tid, group->exit_status()});
     } else {
       exit_observer_(group->level0(), group->exit_status());
     }
@@ -201,10 +211,7 @@ bool Tracer::hold_init(Tracee& tracee) {
   }
   // Its tracees would wait for it, and it waits for them to end.
   if (has_flag(group, ProcessFlag::kTracesGuests)) guest_tracer_ended(*tracee.task, true);
-  Ref<PidNamespace> outermost = group.ns();
-  for (Ref<PidNamespace> up = outermost->parent(); up && up->init() == &group; up = up->parent()) {
-    outermost = up;
-  }
+  const Ref<PidNamespace> outermost = outermost_of(group);
   zap(outermost);
   if (runtime_.kernel().zap_complete(*outermost)) {
     tracee.held_at_exit = false;
