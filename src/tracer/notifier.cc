@@ -35,6 +35,9 @@ namespace {
 int stop_signal() { return SIGRTMIN + 5; }
 
 constexpr unsigned kMostThreads = 4;
+constexpr unsigned kReceivers = 2;
+
+unsigned processors() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 // Whether no process is left whose calls this listener gets (seccomp_unotify(2): POLLHUP).
 bool deserted(int listener) {
@@ -72,15 +75,16 @@ Notifier::Notifier(Runtime& runtime, UniqueFd listener, bool sync_wakeup)
     : runtime_(runtime),
       listener_(std::move(listener)),
       // Without, calls are served all the same.
-      sync_wakeup_(sync_wakeup && set_synchronous_wakeup(listener_.get(), true)) {
+      sync_wakeup_(sync_wakeup && set_synchronous_wakeup(listener_.get(), true)),
+      receivers_(std::min(processors(), kReceivers)) {
   struct sigaction action {};
   action.sa_sigaction = [](int, siginfo_t*, void* context) {
     arch::leave_interruptible_syscall(static_cast<ucontext_t*>(context));
   };
   action.sa_flags = SA_SIGINFO;
   sigaction(stop_signal(), &action, nullptr);
-  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  for (unsigned i = 0; i < std::min(cores, kMostThreads); ++i) {
+  // One more than receive: calls that take a while are few.
+  for (unsigned i = 0; i < std::min(processors() + 1, kMostThreads); ++i) {
     ++serving_;
     threads_.emplace_back([this] {
       ask_for_short_slices();
@@ -113,7 +117,7 @@ void Notifier::serve() {
   const auto response = std::make_unique<char[]>(response_size);
   bool receiving = false;
   while (!stopping_) {
-    if (!receiving) receiver_.acquire();
+    if (!receiving) receivers_.acquire();
     receiving = true;
     std::memset(request.get(), 0, request_size);
     const int before = sync_wakeup_ ? sched_getcpu() : 0;
@@ -135,7 +139,7 @@ void Notifier::serve() {
     receiving = handle(request.get(), response.get());
     if (stays) set_synchronous_wakeup(listener_.get(), true);
   }
-  if (receiving) receiver_.release();  // so that the next thread ends as well
+  if (receiving) receivers_.release();  // so that the next thread ends as well
 }
 
 bool Notifier::handle(void* notification, void* response) {
@@ -194,7 +198,7 @@ bool Notifier::handle(void* notification, void* response) {
   SyscallContext context(runtime_, *task, tid, as_registers(request.data));
   context.set_notified();
   context.set_delay_observer([&] {
-    if (std::exchange(receiving, false)) receiver_.release();
+    if (std::exchange(receiving, false)) receivers_.release();
   });
   const SyscallEntry* const entry =
       runtime_.untraced() ? find_untraced_syscall(request.data.nr, context.guest().args())

@@ -15,10 +15,12 @@
 
 namespace warren {
 
-// Serves one listener with a few threads, one of which receives at a time. With synchronous wake-up
-// it then runs on the core of the guest that waits, and the caches are warm: threads that took
-// turns cost half as much again. A thread that finds that its call will take a while lets the next
-// one receive.
+// Serves one listener with a few threads, two of which receive at a time. With synchronous wake-up
+// who receives runs on the core of the guest that waits. Both are woken by each call, and one finds
+// nothing to do, which cannot be measured; but a thread that has just answered may be preempted by
+// whom it answered, before it waits again, and stays in that core's queue: a guest on another core
+// would wait for it, and that core would idle. A thread that finds that its call will take a while
+// lets another one receive.
 class Notifier {
  public:
   // `sync_wakeup`: synchronous wake-up, if the host can.
@@ -31,7 +33,7 @@ class Notifier {
 
  private:
   void serve();
-  // Whether the thread still is the one that receives.
+  // Whether the thread still is one of those that receive.
   bool handle(void* notification, void* response);
   // What a handler said is carried out, or put into the answer. True: the caller has its answer.
   bool carry_out(SyscallContext& context, seccomp_notif_resp* answer);
@@ -44,7 +46,7 @@ class Notifier {
   CallerProcessor caller_processor_;
   std::atomic<int> stopping_{0};
   std::atomic<int> serving_{0};
-  std::binary_semaphore receiver_{1};
+  std::counting_semaphore<> receivers_;
   std::vector<std::thread> threads_;
 };
 

@@ -211,6 +211,9 @@ def run_one(test, machine, args):
 
 
 def main():
+    # Who started this may ignore what a terminal sends; the programs are about that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description="differential tests of warren against the kernel")
     parser.add_argument("tests", nargs="*", help="names, or beginnings of names; all without any")
     parser.add_argument("--bin", type=pathlib.Path, help="where the test programs were built")
