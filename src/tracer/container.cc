@@ -195,6 +195,8 @@ Container::End Container::serve() {
 }
 
 void Container::close() {
+  // They may yet be at calls of guests that were killed, with what these are charged for in hand.
+  notifiers_.clear();
   runtime_.stop_groups();
   tracer_.forget_all();
   // Whatever was charged was given back, by whichever way its task went.

@@ -52,15 +52,16 @@ void Tracer::on_death(pid_t tid, int status) {
   const Ref<ThreadGroup> group(task->group());
   const bool child_of_supervisor = group->parent() == nullptr;
   const bool was_alive = group->state() == GroupState::kAlive;
+  // Before it is forgotten what it was.
+  const Ref<PidNamespace> founded = group->is_init() ? outermost_of(*group) : nullptr;
   end_task(task, status);
   if (has_flag(*group, ProcessFlag::kTracesGuests)) {
     guest_tracer_ended(*task, group->state() != GroupState::kAlive);
   }
   if (child_of_supervisor && was_alive && group->state() != GroupState::kAlive && exit_observer_) {
     // One that is left, or was killed at its exit event, has not waited for its namespace.
-    if (const Ref<PidNamespace> ns = outermost_of(*group);
-        group->is_init() && !runtime_.kernel().zap_complete(*ns)) {
-      zapping_.push_back({ns, tid, group->exit_status()});
+    if (founded && !runtime_.kernel().zap_complete(*founded)) {
+      zapping_.push_back({founded, tid, group->exit_status()});
     } else {
       exit_observer_(group->level0(), group->exit_status());
     }
