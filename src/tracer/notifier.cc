@@ -39,6 +39,16 @@ constexpr unsigned kReceivers = 2;
 
 unsigned processors() { return std::max(1u, std::thread::hardware_concurrency()); }
 
+// Who has it gives it back in some microseconds, sooner than one that sleeps is woken.
+void lock_soon(std::unique_lock<std::mutex>& lock) {
+  constexpr int kLooks = 500;
+  for (int i = 0; i < kLooks; ++i) {
+    if (lock.try_lock()) return;
+    __builtin_ia32_pause();
+  }
+  lock.lock();
+}
+
 // Whether no process is left whose calls this listener gets (seccomp_unotify(2): POLLHUP).
 bool deserted(int listener) {
   pollfd state{listener, 0, 0};
@@ -85,11 +95,11 @@ Notifier::Notifier(Runtime& runtime, UniqueFd listener, bool sync_wakeup)
   sigaction(stop_signal(), &action, nullptr);
   // One more than receive: calls that take a while are few.
   for (unsigned i = 0; i < std::min(processors() + 1, kMostThreads); ++i) {
-    ++serving_;
+    ++running_;
     threads_.emplace_back([this] {
       ask_for_short_slices();
       serve();
-      --serving_;
+      --running_;
     });
   }
 }
@@ -144,11 +154,18 @@ void Notifier::serve() {
 
 bool Notifier::handle(void* notification, void* response) {
   bool receiving = true;
+  std::unique_lock serving(serving_, std::defer_lock);
+  lock_soon(serving);
   runtime_.stats().notifications.fetch_add(1, std::memory_order_relaxed);
   const auto& request = *static_cast<const seccomp_notif*>(notification);
   auto& answer = *static_cast<seccomp_notif_resp*>(response);
   answer.id = request.id;
   answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  // Whom it wakes may take the processor at once. ENOENT: it was killed meanwhile.
+  const auto send = [&] {
+    if (serving.owns_lock()) serving.unlock();
+    ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+  };
   const auto tid = static_cast<pid_t>(request.pid);
   Ref<Task> task = runtime_.task_of(tid);
   auto said = request.data.nr == SYS_getpid
@@ -161,6 +178,7 @@ bool Notifier::handle(void* notification, void* response) {
   if (!task && runtime_.untraced()) {
     if (said == inject::PrivateCall::kRegister) {
       take_in_child(tid, request, &answer);
+      send();
       return receiving;
     }
     task = runtime_.agent_forks().adopt(tid, AgentForks::Claim::kAny);
@@ -168,21 +186,21 @@ bool Notifier::handle(void* notification, void* response) {
     if (!task) kill(tid, SIGKILL);
   }
   if (!task) {
-    ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    send();
     return receiving;
   }
   if (has_flag(task->group(), ProcessFlag::kExecPending)) {
     runtime_.tracer().exec_ended(*task);
     task = runtime_.task_of(tid);
     if (!task) {
-      ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+      send();
       return receiving;
     }
   }
   if (runtime_.untraced() && !task->alive()) {
     // Its parent has said that it had ended.
     kill(tid, SIGKILL);
-    ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    send();
     return receiving;
   }
   if (counter(task->group(), kVforksShift) != 0 ||
@@ -192,12 +210,13 @@ bool Notifier::handle(void* notification, void* response) {
   if (has_flag(task->group(), ProcessFlag::kBooting) && said != inject::PrivateCall::kBooted &&
       runtime_.agents().boot_failed(*task, request.data.instruction_pointer)) {
     answer.flags = 0;
-    ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    send();
     return receiving;
   }
   SyscallContext context(runtime_, *task, tid, as_registers(request.data));
   context.set_notified();
   context.set_delay_observer([&] {
+    if (serving.owns_lock()) serving.unlock();
     if (std::exchange(receiving, false)) receivers_.release();
   });
   const SyscallEntry* const entry =
@@ -214,6 +233,7 @@ bool Notifier::handle(void* notification, void* response) {
   bool answered = false;
   if (said != inject::PrivateCall::kNone && !has_flag(task->group(), ProcessFlag::kAgentRefused)) {
     if (serve_agent_call(said, context, {listener_.get(), request.id})) return receiving;
+    if (serving.owns_lock()) serving.unlock();
     answered = carry_out(context, &answer);
   } else if (entry) {
     if (entry->way != Way::kPtrace) entry->handler(context);
@@ -229,10 +249,10 @@ bool Notifier::handle(void* notification, void* response) {
                              listener_.get(), request.id);
       return receiving;
     }
+    if (serving.owns_lock()) serving.unlock();
     answered = carry_out(context, &answer);
   }
-  // ENOENT: the caller was killed meanwhile.
-  if (!answered) ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+  if (!answered) send();
   return receiving;
 }
 
@@ -278,7 +298,6 @@ void Notifier::take_in_child(pid_t tid, const seccomp_notif& request, seccomp_no
   if (!sixth) kill(tid, SIGKILL);
   answer->flags = 0;
   answer->val = static_cast<std::int64_t>(sixth.value_or(0));
-  ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, answer);
 }
 
 }  // namespace warren

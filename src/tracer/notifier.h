@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 
 #include <atomic>
+#include <mutex>
 #include <semaphore>
 #include <thread>
 #include <vector>
@@ -19,8 +20,8 @@ namespace warren {
 // who receives runs on the core of the guest that waits. Both are woken by each call, and one finds
 // nothing to do, which cannot be measured; but a thread that has just answered may be preempted by
 // whom it answered, before it waits again, and stays in that core's queue: a guest on another core
-// would wait for it, and that core would idle. A thread that finds that its call will take a while
-// lets another one receive.
+// would wait for it, and that core would idle. One decides at a time what becomes of its call; a
+// thread that finds that this will take a while lets another one decide, and receive.
 class Notifier {
  public:
   // `sync_wakeup`: synchronous wake-up, if the host can.
@@ -29,7 +30,7 @@ class Notifier {
   ~Notifier();
 
   // Whether the last guest behind the listener has gone (where the host tells: Linux 6.11).
-  bool idle() const { return serving_ == 0; }
+  bool idle() const { return running_ == 0; }
 
  private:
   void serve();
@@ -45,7 +46,8 @@ class Notifier {
   const bool sync_wakeup_;
   CallerProcessor caller_processor_;
   std::atomic<int> stopping_{0};
-  std::atomic<int> serving_{0};
+  std::atomic<int> running_{0};
+  std::mutex serving_;  // held by who decides; not while the answer is sent
   std::counting_semaphore<> receivers_;
   std::vector<std::thread> threads_;
 };

@@ -123,8 +123,14 @@ void Tracer::serve() {
         break;
       case WaitEvent::Kind::kNoTasks: {
         if (finishing_) return;
+        const auto is_posted = [&] { return !posted_.empty(); };
         std::unique_lock lock(posted_mutex_);
-        posted_changed_.wait(lock, [&] { return !posted_.empty(); });
+        if (zapping_.empty()) {
+          posted_changed_.wait(lock, is_posted);
+        } else {
+          // Nobody tells that a fork which was under way has come to nothing.
+          posted_changed_.wait_for(lock, std::chrono::milliseconds(1), is_posted);
+        }
         break;
       }
     }
