@@ -52,6 +52,27 @@
   jmp *%rcx
   .endm
 
+  // A call's arguments, below the red zone.
+  .macro PUSH_ARGUMENTS
+  lea -128(%rsp), %rsp
+  push %rdi
+  push %rsi
+  push %rdx
+  push %r10
+  push %r8
+  push %r9
+  .endm
+
+  .macro POP_ARGUMENTS
+  pop %r9
+  pop %r8
+  pop %r10
+  pop %rdx
+  pop %rsi
+  pop %rdi
+  lea 128(%rsp), %rsp
+  .endm
+
   // Goes to `instead` where guests are traced, or this one is to ask for everything.
   .macro UNLESS_UNTRACED instead
   cmpl $0, SERVE_FORKS

@@ -50,16 +50,6 @@
   syscall
   .endm
 
-  .macro POP_ARGUMENTS
-  pop %r9
-  pop %r8
-  pop %r10
-  pop %rdx
-  pop %rsi
-  pop %rdi
-  lea 128(%rsp), %rsp
-  .endm
-
 // For a program that is stopped. The supervisor waits for the last call, which the filter shows it,
 // and puts the program's registers back.
 boot:
@@ -80,13 +70,7 @@ boot:
 // steps, if the code cannot be mapped: the supervisor puts the text back as far as
 // `trampoline_failed_ip` when it is told, and the rest when the call is made again.
 trampoline:
-  lea -128(%rsp), %rsp
-  push %rdi
-  push %rsi
-  push %rdx
-  push %r10
-  push %r8
-  push %r9
+  PUSH_ARGUMENTS
   mov $WARREN_AGENT_BASE, %edi
   mov $(WARREN_AGENT_STATE - WARREN_AGENT_BASE), %esi
   mov $5, %edx          // PROT_READ | PROT_EXEC

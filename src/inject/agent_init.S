@@ -24,29 +24,17 @@
   .endm
 
   .macro PUSH_ALL
-  lea -128(%rsp), %rsp
+  PUSH_ARGUMENTS
   push %rax
   push %rcx
-  push %rdi
-  push %rsi
-  push %rdx
-  push %r10
-  push %r8
-  push %r9
   push %r11
   .endm
 
   .macro POP_ALL
   pop %r11
-  pop %r9
-  pop %r8
-  pop %r10
-  pop %rdx
-  pop %rsi
-  pop %rdi
   pop %rcx
   pop %rax
-  lea 128(%rsp), %rsp
+  POP_ARGUMENTS
   .endm
 
 // Before a fork, whose registers are kept: what has its default so far is ignored.
