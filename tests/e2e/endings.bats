@@ -150,6 +150,15 @@ state_is_not() { ! state_is "$@"; }
   eventually 10 test -e over
 }
 
+@test "last forks hold up nobody's end" {
+  need cc
+  compile ending_forkers
+  for _ in 1 2 3 4 5 6 7 8; do
+    run -6 env -u WARREN_AGENT_AFTER timeout -k 5 20 "$WARREN" run -- ./ending_forkers
+    no_survivors
+  done
+}
+
 @test "untraced, an init that forks makes no stops" {
   stops() {
     run -0 --separate-stderr "$WARREN" run --backend untraced --stats -- "$@"
