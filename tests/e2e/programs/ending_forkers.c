@@ -1,4 +1,5 @@
-// Two children that fork 500 times each, as fast as they can, and end at once; so does their parent, with 6.
+// Two children that fork 500 times each, as fast as they can, and end at once; so does their
+// parent, with 6.
 #include <sys/wait.h>
 #include <unistd.h>
 
