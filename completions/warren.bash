@@ -122,7 +122,7 @@ _warren() {
       return
       ;;
     --without)
-      COMPREPLY=($(compgen -W 'sync-wakeup landlock pidfd-epoll' -- "$word"))
+      COMPREPLY=($(compgen -W 'sync-wakeup landlock pidfd-epoll pidfd-self' -- "$word"))
       return
       ;;
     --cgroup)

@@ -56,7 +56,7 @@ complete -c warren -n '__warren_using run' -l init -d 'Put a small init at proce
 complete -c warren -n '__warren_using run' -s d -l detach -d 'Run in the background and print the name'
 complete -c warren -n '__warren_using run' -l backend -x -a 'auto ptrace inject untraced' -d 'How guests are served'
 complete -c warren -n '__warren_using run' -l ask-paths -d 'The supervisor walks every path'
-complete -c warren -n '__warren_using run' -l without -x -a 'sync-wakeup landlock pidfd-epoll' -d 'Features of the host to do without'
+complete -c warren -n '__warren_using run' -l without -x -a 'sync-wakeup landlock pidfd-epoll pidfd-self' -d 'Features of the host to do without'
 complete -c warren -n '__warren_using run' -l cgroup -x -a 'warren delegate' -d 'Whose controllers the groups have'
 complete -c warren -n '__warren_using run' -l group -x -d 'Group to start in'
 complete -c warren -n '__warren_using run' -l set -x -d 'Write a value to a file of that group first'

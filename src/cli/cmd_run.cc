@@ -267,6 +267,7 @@ control::RunOutcome RunCommand::run_outside(StartReport& start) {
   options.ask_paths = ask_paths_;
   options.landlock = features_.has_landlock_scopes();
   options.sync_wakeup = !features_.is_off(HostFeature::kSyncWakeup);
+  options.signal_self = features_.pidfd_self_error() == 0;
   if (auto failure = claim(options.socket)) return {failure->exit_status, describe(*failure)};
   start.name(options.socket.name());
   setenv("WARREN_SOCKET", options.socket.path().c_str(), 1);

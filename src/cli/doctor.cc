@@ -8,13 +8,21 @@ namespace warren::cli {
 
 std::vector<Finding> examine_host(HostFeatures& features) {
   SeccompFindings seccomp = check_seccomp(features);
-  return {check_kernel(),           check_ptrace(),
-          seccomp.filter,           seccomp.notification,
-          seccomp.add_fd,           seccomp.sync_wake_up,
-          seccomp.wait_killable,    check_runtime_directory(),
-          check_landlock(features), check_pidfd_epoll(features),
-          check_agent(features),    check_fuse(),
-          check_cgroup(),           check_user_namespaces()};
+  return {check_kernel(),
+          check_ptrace(),
+          seccomp.filter,
+          seccomp.notification,
+          seccomp.add_fd,
+          seccomp.sync_wake_up,
+          seccomp.wait_killable,
+          check_runtime_directory(),
+          check_landlock(features),
+          check_pidfd_epoll(features),
+          check_pidfd_self(features),
+          check_agent(features),
+          check_fuse(),
+          check_cgroup(),
+          check_user_namespaces()};
 }
 
 bool can_run(const std::vector<Finding>& findings) {

@@ -179,6 +179,21 @@ Finding check_pidfd_epoll(HostFeatures& features) {
           "use Linux 6.9 or later"};
 }
 
+Finding check_pidfd_self(const HostFeatures& features) {
+  const int error = features.pidfd_self_error();
+  if (error == 0) {
+    return {"own pidfd", Health::kOk, false, "a process can signal itself without a number",
+            "",          ""};
+  }
+  return {
+      "own pidfd",
+      Health::kLimited,
+      false,
+      why_missing(features, HostFeature::kPidfdSelf, error),
+      "a signal that a guest sends itself (raise, abort) costs some 50 us: the supervisor sends it",
+      "use Linux 6.18 or later"};
+}
+
 Finding check_agent(HostFeatures& features) {
   if (inside_container()) {
     return {"agent", Health::kOk, false, "this container's back end serves what is below it",

@@ -19,6 +19,7 @@ SeccompFindings check_seccomp(const HostFeatures& features);
 
 Finding check_landlock(HostFeatures& features);
 Finding check_pidfd_epoll(HostFeatures& features);
+Finding check_pidfd_self(const HostFeatures& features);
 Finding check_agent(HostFeatures& features);
 Finding check_fuse();
 Finding check_cgroup();

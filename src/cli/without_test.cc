@@ -13,7 +13,8 @@ TEST(Without, AnUnknownNameIsOneLineWithTheKnownOnes) {
   ASSERT_TRUE(failure);
   EXPECT_EQ(failure->exit_status, kOwnFailure);
   EXPECT_EQ(describe(*failure),
-            "run: --without: x?y: Invalid argument; give sync-wakeup, landlock or pidfd-epoll");
+            "run: --without: x?y: Invalid argument; give sync-wakeup, landlock, pidfd-epoll or "
+            "pidfd-self");
 }
 
 TEST(Without, TheVariable) {

@@ -23,6 +23,7 @@ struct RunOptions {
   bool ask_paths = false;         // it tests none: the supervisor walks every path
   bool landlock = true;           // the container is a Landlock domain, if the host can
   bool sync_wakeup = true;        // notified calls wake synchronously, if the host can
+  bool signal_self = false;       // the host lets a process signal itself without a number
 
   // The kernel's controllers instead of warren's own, in the delegated cgroup that the caller is
   // in. Errors are 125: "run: --cgroup: PATH: strerror; what to do".

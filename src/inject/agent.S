@@ -28,6 +28,7 @@
 #define SERVE_FORKS (WARREN_AGENT_SHARED + 4)
 #define PROBE_PATHS (WARREN_AGENT_SHARED + 8)
 #define TELL_WAITS (WARREN_AGENT_SHARED + 12)
+#define SIGNAL_SELF (WARREN_AGENT_SHARED + 16)
 #define SLOT0 (WARREN_AGENT_SLOTS + WARREN_AGENT_SLOT_SIZE)
 
 // The second part of a stub: a fork that is asked for is made there.
@@ -132,6 +133,8 @@ warren_agent_header:
   .quad sigwait_ip
   .quad signal_taken_ip
   .quad init_acts_ip
+  .quad leave_init_ip
+  .quad signal_self_ip
   .quad ask
   .quad serve_pid
   .quad serve_tid
@@ -148,6 +151,8 @@ warren_agent_header:
   .quad serve_sigaction
   .quad serve_sigwait
   .quad serve_exec
+  .quad serve_kill
+  .quad serve_tgkill
 
 // The supervisor does it.
 ask:

@@ -119,8 +119,9 @@ go_fork:
   mov F_NR(%rsp), %eax
 go:
   bt $KEY_INIT_BIT, %r9
-  jc ignore_signals
-go_on:
+  jnc 1f
+  call ignore_signals
+1:
   bt $KEY_QUIET_BIT, %r9
   jc begin_quiet
   // Children that tell of themselves do not restore them.

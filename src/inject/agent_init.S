@@ -37,7 +37,7 @@
   POP_ARGUMENTS
   .endm
 
-// Before a fork, whose registers are kept: what has its default so far is ignored.
+// What has its default so far is ignored. Keeps all registers.
 ignore_signals:
   PUSH_ALL
   lea -32(%rsp), %rsp  // a struct sigaction
@@ -67,7 +67,7 @@ ignore_signals:
 3:
   lea 32(%rsp), %rsp
   POP_ALL
-  jmp go_on
+  ret
 
 // A child of vfork, which has its parent's State, has dispositions of its own.
 restore_vforked:

@@ -1,8 +1,10 @@
-// rt_sigaction(2) and rt_sigtimedwait(2) of guests that nobody traces. Part of agent.S.
+// kill(2), rt_sigaction(2) and rt_sigtimedwait(2) of guests that nobody traces. Part of agent.S.
 
+#define SIGKILL 9
 #define SIGPIPE 13
 #define SIGALRM 14
 #define SIGCHLD 17
+#define SIGSTOP 19
 #define SIGXCPU 24
 #define SIGXFSZ 25
 #define SIGVTALRM 26
@@ -12,11 +14,51 @@
 #define SA_FLAGS 8  // in the kernel's struct sigaction
 #define SA_SIGINFO 4
 #define SA_RESTART 0x10000000
+#define SA_RESETHAND 0x80000000
 #define SI_ERRNO 4  // in siginfo_t
 #define SI_CODE 8
+#define SI_PID 16
+#define SI_UID 20
+#define SI_SIZE 128
+#define SI_USER 0
+#define SI_TKILL -6
 #define SI_QUEUE -1
 #define SI_TIMER -2
 #define SI_KERNEL 0x80
+
+// The frame of a signal to oneself, below the red zone; it begins with a siginfo.
+#define S_RETURN SI_SIZE
+#define S_RDI (SI_SIZE + 8)
+#define S_RSI (SI_SIZE + 16)
+#define S_RDX (SI_SIZE + 24)
+#define S_R10 (SI_SIZE + 32)
+#define S_NR (SI_SIZE + 40)
+#define S_TO (SI_SIZE + 44)
+#define S_ACTION (SI_SIZE + 48)  // a struct sigaction
+#define SIGNAL_FRAME (S_ACTION + 32 + 128)
+
+  // Goes to the supervisor with what is no signal, and with those that nobody can catch.
+  .macro CHECK_OWN_SIGNAL signal
+  cmpl $0, SIGNAL_SELF
+  je ask
+  lea -1(\signal), %r11d
+  cmp $(NSIG - 1), %r11d
+  ja ask
+  cmp $SIGKILL, \signal
+  je ask
+  cmp $SIGSTOP, \signal
+  je ask
+  .endm
+
+  .macro ENTER_OWN_SIGNAL
+  lea -SIGNAL_FRAME(%rsp), %rsp
+  mov %rcx, S_RETURN(%rsp)
+  mov %rdi, S_RDI(%rsp)
+  mov %rsi, S_RSI(%rsp)
+  mov %rdx, S_RDX(%rsp)
+  mov %r10, S_R10(%rsp)
+  mov %eax, S_NR(%rsp)
+  .endm
 
 // A handler that sees a number of the host's needs the supervisor; most see none. Only signals by
 // which the kernel tells one are looked at by it, as in the table of calls; of all, State says which
@@ -58,6 +100,9 @@ sigaction_by_flags:
   jnz sees_sender
   testl $SA_RESTART, SA_FLAGS(%rsi)
   jz 1f
+  // The next one would not be caught.
+  testl $SA_RESETHAND, SA_FLAGS(%rsi)
+  jnz 1f
   // Neither ignored nor the default: a child of vfork, which has its parent's State, sets those.
   cmpq $SIG_IGN, (%rsi)
   jbe 1f
@@ -112,3 +157,104 @@ signal_taken_ip:
   je 2b
   mov -16(%rsp), %rax
   LEAVE
+
+// To the process itself: nobody else has to look up whose number that is. The kernel gives such a
+// caller's word for the sender, and has it handle the signal before the call returns. What ends or
+// stops an init from inside, and what it has no handler for, does nothing (pid_namespaces(7)).
+serve_kill:
+  UNLESS_UNTRACED ask
+  mov PID, %r11d
+  test %r11d, %r11d
+  jz ask
+  cmp %r11d, %edi
+  jne ask
+  CHECK_OWN_SIGNAL %esi
+  ENTER_OWN_SIGNAL
+  mov %esi, %edx
+  movl $SI_USER, SI_CODE(%rsp)
+  mov $WARREN_PIDFD_SELF_THREAD_GROUP, %edi
+  jmp signal_self
+
+// A process of one thread.
+serve_tgkill:
+  UNLESS_UNTRACED ask
+  mov PID, %r11d
+  test %r11d, %r11d
+  jz ask
+  cmp %r11d, %edi
+  jne ask
+  mov TID, %r11d
+  test %r11d, %r11d
+  jz ask
+  cmp %r11d, %esi
+  jne ask
+  CHECK_OWN_SIGNAL %edx
+  ENTER_OWN_SIGNAL
+  movl $SI_TKILL, SI_CODE(%rsp)
+  mov $WARREN_PIDFD_SELF_THREAD, %edi
+
+// The frame begins with a siginfo of which the code is there; edi: to whom; edx: the signal.
+signal_self:
+  mov %edx, (%rsp)
+  // Not the remains of the stack: the handler may look at all of it.
+  movl $0, SI_ERRNO(%rsp)
+  movl $0, SI_CODE + 4(%rsp)
+  movq $0, SI_UID + 4(%rsp)
+  movq $0, SI_UID + 12(%rsp)
+  movq $WARREN_OWN_CALL, WARREN_OWN_MARK_OFFSET(%rsp)
+  mov PID, %eax
+  mov %eax, SI_PID(%rsp)
+  mov $SYS_getuid, %eax
+  syscall
+  mov %eax, SI_UID(%rsp)
+  mov %edx, %esi
+  cmpl $1, PID
+  je signal_init
+signal_known:
+  mov %rsp, %rdx
+  xor %r10d, %r10d
+  mov $SYS_pidfd_send_signal, %eax
+  syscall
+signal_self_ip:
+signal_sent:
+  mov S_RETURN(%rsp), %rcx
+  mov S_RDI(%rsp), %rdi
+  mov S_RSI(%rsp), %rsi
+  mov S_RDX(%rsp), %rdx
+  mov S_R10(%rsp), %r10
+  test %rax, %rax
+  jnz 1f
+  lea SIGNAL_FRAME(%rsp), %rsp
+  jmp *%rcx
+1:
+  mov S_NR(%rsp), %eax
+  lea SIGNAL_FRAME(%rsp), %rsp
+  jmp ask
+
+signal_init:
+  mov %edi, S_TO(%rsp)
+  mov %esi, %edi
+  xor %esi, %esi
+  lea S_ACTION(%rsp), %rdx
+  mov $8, %r10d
+  mov $SYS_rt_sigaction, %eax
+  syscall
+  mov %edi, %esi
+  mov S_TO(%rsp), %edi
+  // Not zero: the supervisor decides.
+  mov $1, %eax
+  cmpq $SIG_IGN, S_ACTION(%rsp)
+  jbe signal_sent
+  // Whoever is traced would be stopped for this one, and for each that follows.
+  cmpq $0, IGNORED
+  jne signal_known
+1:
+  mov $SYS_getpid, %eax
+  syscall
+leave_init_ip:
+  cmp $-EINTR, %rax
+  je 1b
+  test %rax, %rax
+  jz signal_known
+  call ignore_signals
+  jmp signal_known

@@ -1,4 +1,6 @@
 // Runs the agent's code for taking signals.
+#include <algorithm>
+#include <climits>
 #include <csignal>
 #include <utility>
 #include <vector>
@@ -88,6 +90,147 @@ TEST_F(AgentSignal, WhoIsLeftAloneAsks) {
     check(take(guest, &info) == SIGUSR1, "the signal");
   });
   EXPECT_TRUE(events_.empty()) << "the call itself, which this filter lets through";
+}
+
+// Signals to oneself. The agent's calls are notified here, and let go on.
+class AgentKill : public AgentSignal {
+ protected:
+  static constexpr int kPid = 4321;  // as the guest knows itself
+  static inline volatile sig_atomic_t count_;
+  static inline siginfo_t seen_;
+
+  void SetUp() override {
+    AgentSignal::SetUp();
+    image_->signal_self(true);
+    handler_ = [&](const Event& event, pid_t) {
+      if (event.call == PrivateCall::kLeaveInit) return Answer{leaves_ ? 1 : 0};
+      return event.data.nr == SYS_kill || event.data.nr == SYS_tgkill
+                 ? Answer{kAsked}
+                 : Answer{.value = 0, .go_on = true};
+    };
+  }
+  static void catch_signal(int signal) {
+    struct sigaction action = {};
+    action.sa_flags = SA_SIGINFO;
+    action.sa_sigaction = [](int, siginfo_t* info, void*) {
+      count_ = count_ + 1;
+      seen_ = *info;
+    };
+    must(sigaction(signal, &action, nullptr) == 0);
+  }
+  // The result; checks the other registers and the red zone.
+  static long send(Guest& guest, int nr, std::uint64_t a, std::uint64_t b, std::uint64_t c) {
+    Registers before = guest.registers();
+    before.rdi = a;
+    before.rsi = b;
+    before.rdx = c;
+    guest.stack().fill(0xa5);
+    const Registers after = guest.call(nr, before);
+    before.rax = after.rax;
+    check_registers(after, before, "a signal");
+    const auto* const red_zone = reinterpret_cast<const unsigned char*>(before.rsp - 128);
+    check(std::all_of(red_zone, red_zone + 128, [](unsigned char byte) { return byte == 0xa5; }),
+          "the red zone");
+    return static_cast<long>(after.rax);
+  }
+  static void check_seen(int signal, int code, int pid) {
+    check(seen_.si_signo == signal && seen_.si_code == code && seen_.si_errno == 0, "what it is");
+    check(seen_.si_pid == pid && seen_.si_uid == getuid(), "its sender");
+    check(seen_.si_value.sival_ptr == nullptr, "nothing of the stack");
+    seen_ = {};
+  }
+  bool leaves_ = true;
+};
+
+TEST_F(AgentKill, ItComesBeforeTheCallReturns) {
+  in_guest([](Guest& guest) {
+    Guest::state().pid = kPid;
+    Guest::state().tid = kPid + 1;
+    for (const int signal : {SIGHUP, SIGUSR1, SIGTERM, SIGCHLD, SIGRTMIN, 64}) {
+      catch_signal(signal);
+      count_ = 0;
+      check(send(guest, SYS_kill, kPid, static_cast<std::uint64_t>(signal), 77) == 0, "kill");
+      check(count_ == 1, "the handler");
+      check_seen(signal, SI_USER, kPid);
+      check(send(guest, SYS_tgkill, kPid, kPid + 1, static_cast<std::uint64_t>(signal)) == 0,
+            "tgkill");
+      check(count_ == 2, "the handler");
+      check_seen(signal, SI_TKILL, kPid);
+    }
+  });
+  for (const Event& event : events_) {
+    EXPECT_EQ(event.call, PrivateCall::kNone);
+    EXPECT_TRUE(event.data.nr == SYS_pidfd_send_signal || event.data.nr == SYS_getuid);
+  }
+}
+
+TEST_F(AgentKill, AllElseIsAskedFor) {
+  in_guest([](Guest& guest) {
+    catch_signal(SIGUSR1);
+    Guest::state().pid = kPid;
+    Guest::state().tid = kPid + 1;
+    const std::uint64_t negative = 0xffffffff00000000 | static_cast<std::uint32_t>(-kPid);
+    for (const std::uint64_t other : {std::uint64_t{0}, std::uint64_t{1}, negative,
+                                      std::uint64_t{kPid + 1}, ~std::uint64_t{0}}) {
+      check(send(guest, SYS_kill, other, SIGUSR1, 0) == kAsked, "another's number");
+      check(send(guest, SYS_tgkill, other, kPid + 1, SIGUSR1) == kAsked, "another's number");
+    }
+    check(send(guest, SYS_tgkill, kPid, kPid, SIGUSR1) == kAsked, "another thread");
+    for (const int signal : {0, SIGKILL, SIGSTOP, 65, -1, INT_MIN}) {
+      const auto bits = static_cast<std::uint64_t>(signal);
+      check(send(guest, SYS_kill, kPid, bits, 0) == kAsked, "a special signal");
+      check(send(guest, SYS_tgkill, kPid, kPid + 1, bits) == kAsked, "a special signal");
+    }
+    Guest::state().tid = 0;
+    check(send(guest, SYS_tgkill, kPid, 0, SIGUSR1) == kAsked, "an unknown thread");
+    Guest::state().pid = 0;
+    check(send(guest, SYS_kill, 0, SIGUSR1, 0) == kAsked, "an unknown number");
+    Guest::state().pid = kPid;
+    Guest::state().leave_alone = 1;
+    check(send(guest, SYS_kill, kPid, SIGUSR1, 0) == kAsked, "who is left alone");
+    check(count_ == 0, "nothing came");
+  });
+}
+
+TEST_F(AgentKill, WithoutAWordForOneselfAllIsAskedFor) {
+  image_->signal_self(false);
+  in_guest([](Guest& guest) {
+    Guest::state().pid = kPid;
+    Guest::state().tid = kPid;
+    check(send(guest, SYS_kill, kPid, SIGTERM, 0) == kAsked, "kill");
+    check(send(guest, SYS_tgkill, kPid, kPid, SIGTERM) == kAsked, "tgkill");
+  });
+}
+
+// What has no handler does not reach an init from inside; what has one does, and the init goes
+// untraced first, once.
+TEST_F(AgentKill, OfAnInitWhatItHandles) {
+  for (const bool leaves : {true, false}) {
+    leaves_ = leaves;
+    events_.clear();
+    in_guest([leaves](Guest& guest) {
+      Guest::state().pid = 1;
+      Guest::state().tid = 1;
+      Guest::state().ignored = 0;
+      signal(SIGHUP, SIG_IGN);
+      check(send(guest, SYS_kill, 1, SIGTERM, 0) == kAsked, "a default");
+      check(send(guest, SYS_kill, 1, SIGHUP, 0) == kAsked, "an ignored one");
+      check(send(guest, SYS_tgkill, 1, 1, SIGTERM) == kAsked, "a default");
+      catch_signal(SIGUSR1);
+      for (int i = 1; i <= 4; i += 2) {
+        count_ = 0;
+        check(send(guest, SYS_kill, 1, SIGUSR1, 0) == 0 && count_ == 1, "a handler");
+        check_seen(SIGUSR1, SI_USER, 1);
+        check(send(guest, SYS_tgkill, 1, 1, SIGUSR1) == 0 && count_ == 2, "a handler");
+        check_seen(SIGUSR1, SI_TKILL, 1);
+      }
+      check((Guest::state().ignored != 0) == leaves, "what is ignored");
+    });
+    const auto calls = std::count_if(events_.begin(), events_.end(), [](const Event& event) {
+      return event.call == PrivateCall::kLeaveInit;
+    });
+    EXPECT_EQ(calls, leaves ? 1 : 4);
+  }
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ PrivateCall private_call_at(std::uint64_t ip) {
   if (ip == header.waited_ip) return PrivateCall::kWaited;
   if (ip == header.signal_taken_ip) return PrivateCall::kSignalTaken;
   if (ip == header.init_acts_ip) return PrivateCall::kInitActs;
+  if (ip == header.leave_init_ip) return PrivateCall::kLeaveInit;
   if (ip == header.booted_ip) return PrivateCall::kBooted;
   if (is_place_of_slot(ip, header.register_ip, header.clone_stub_size)) {
     return PrivateCall::kRegister;
@@ -90,6 +91,7 @@ Image::~Image() { munmap(shared_, kPage); }
 void Image::ask_paths() { store(&shared_->ask_paths, true); }
 void Image::serve_forks(bool on) { store(&shared_->serve_forks, on); }
 void Image::tell_waits() { store(&shared_->tell_waits, true); }
+void Image::signal_self(bool on) { store(&shared_->signal_self, on); }
 void Image::probe_paths(bool on) { store(&shared_->probe_paths, on); }
 
 bool Image::asks_paths() const {

@@ -34,6 +34,7 @@ class Image {
   // Guests are not traced (Shared); to be said before there are any. Thread-safe.
   void serve_forks(bool on);
   void probe_paths(bool on);
+  void signal_self(bool on);
   // Who waits for a child says so from now on. Thread-safe.
   void tell_waits();
 

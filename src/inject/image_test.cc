@@ -97,7 +97,8 @@ TEST_F(ImageTest, TheOtherWordsOfThePageAreSwitchesOfTheirOwn) {
   void* const page = map(PROT_READ, MAP_SHARED, kShared - kBase);
   ASSERT_NE(page, nullptr);
   const auto* const shared = static_cast<const volatile Shared*>(page);
-  const auto expect = [&](std::uint32_t forks, std::uint32_t probe) {
+  const auto expect = [&](std::uint32_t forks, std::uint32_t probe, std::uint32_t self = 0) {
+    EXPECT_EQ(shared->signal_self, self);
     EXPECT_EQ(shared->serve_forks, forks);
     EXPECT_EQ(shared->probe_paths, probe);
     EXPECT_EQ(shared->ask_paths, 0u);
@@ -109,6 +110,10 @@ TEST_F(ImageTest, TheOtherWordsOfThePageAreSwitchesOfTheirOwn) {
   image_->serve_forks(false);
   expect(0, 1);
   image_->probe_paths(false);
+  expect(0, 0);
+  image_->signal_self(true);
+  expect(0, 0, 1);
+  image_->signal_self(false);
   expect(0, 0);
   munmap(page, kPage);
 }
@@ -169,7 +174,8 @@ std::vector<std::uint64_t> places_of_calls() {
       header.wait_target_ip,  header.wait_ip,
       header.waited_ip,       header.sigwait_ip,
       header.signal_taken_ip, header.init_acts_ip,
-      header.booted_ip,       header.trampoline + header.trampoline_failed};
+      header.booted_ip,       header.trampoline + header.trampoline_failed,
+      header.leave_init_ip,   header.signal_self_ip};
   for (std::uint64_t slot = 0; slot < kNrSlots; ++slot) {
     places.push_back(header.register_ip + slot * header.clone_stub_size);
     places.push_back(header.vforked_ip + slot * header.clone_stub_size);
@@ -221,6 +227,7 @@ TEST(PrivateCalls, AreKnownByTheirPlaces) {
                                                 {header.waited_ip, PrivateCall::kWaited},
                                                 {header.signal_taken_ip, PrivateCall::kSignalTaken},
                                                 {header.init_acts_ip, PrivateCall::kInitActs},
+                                                {header.leave_init_ip, PrivateCall::kLeaveInit},
                                                 {header.booted_ip, PrivateCall::kBooted}};
   std::set<std::uint64_t> asking;
   for (std::uint64_t slot = 0; slot < kNrSlots; ++slot) {

@@ -39,6 +39,14 @@
 // (sent_signal.h).
 #define WARREN_SENT_MARK 0x77726e00
 
+// Where a siginfo that an agent made has WARREN_OWN_CALL: nothing that the kernel defines is there
+// for its codes. The numbers in it are the receiver's own already.
+#define WARREN_OWN_MARK_OFFSET 40
+
+// Descriptors that mean the caller itself (linux/pidfd.h, Linux 6.18).
+#define WARREN_PIDFD_SELF_THREAD -10000
+#define WARREN_PIDFD_SELF_THREAD_GROUP -10001
+
 #ifndef __ASSEMBLER__
 
 #include <cstddef>
@@ -62,6 +70,7 @@ struct Shared {
   std::uint32_t serve_forks;
   std::uint32_t probe_paths;  // not zero: nobody would catch the fault of a path's being read
   std::uint32_t tell_waits;   // not zero: whoever has waited for a child says so at once
+  std::uint32_t signal_self;  // not zero: the host lets a process signal itself without a number
 };
 
 // What the supervisor lets the agent know about its process; zero: ask. The kernel makes it zero in
@@ -151,6 +160,8 @@ enum Service : std::uint32_t {
   kServeSigaction,
   kServeSigwait,
   kServeExec,
+  kServeKill,
+  kServeTgkill,
   kNrServices,
 };
 
@@ -194,6 +205,9 @@ enum class PrivateCall {
   // An init that nobody traced is about to do something that its ignored signals would show in: the
   // supervisor sees to them from now on, and the agent restores them. Answer: 0.
   kInitActs,
+  // An init that may be traced is about to do what would stop it. Answer: 1 if it is to do without
+  // the supervisor from now on, as bit 31 of a key says, or 0.
+  kLeaveInit,
   // The trampoline's last. rdi: where the private pages are; rsi: 0. Answer: where to go on.
   kBooted,
 };
@@ -249,6 +263,8 @@ struct Header {
   std::uint64_t sigwait_ip;  // the agent's own rt_sigtimedwait(2)
   std::uint64_t signal_taken_ip;
   std::uint64_t init_acts_ip;
+  std::uint64_t leave_init_ip;
+  std::uint64_t signal_self_ip;  // the agent's own pidfd_send_signal(2), to its own process
   std::uint64_t services[kNrServices];
 };
 inline constexpr std::uint64_t kMagic = 0x0a746e6567617721;

@@ -67,6 +67,10 @@ Service service_of(int nr) {
     case SYS_execve:
     case SYS_execveat:
       return kServeExec;
+    case SYS_kill:
+      return kServeKill;
+    case SYS_tgkill:
+      return kServeTgkill;
     default:
       return kServeNone;
   }

@@ -19,16 +19,19 @@ inline bool serves_tree(Service service) {
   return service >= kServeClone && service <= kServeWait4;
 }
 
+// Whether it is a signal, which may be to the caller itself.
+inline bool signals(Service service) { return service == kServeKill || service == kServeTgkill; }
+
 // Whether the service is for guests that are not traced alone.
 inline bool serves_untraced(Service service) {
   return serves_tree(service) || service == kServeSigaction || service == kServeSigwait ||
-         service == kServeExec;
+         service == kServeExec || signals(service);
 }
 
 // Whether the agent may make the call itself, from its trusted place.
 inline bool is_trusted(Service service) {
   return service != kServeNone && !answers(service) && !serves_tree(service) &&
-         service != kServeSigwait && service != kServeExec;
+         service != kServeSigwait && service != kServeExec && !signals(service);
 }
 
 }  // namespace warren::inject

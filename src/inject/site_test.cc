@@ -59,7 +59,7 @@ TEST(Site, ServedSitesAreThoseOfServedCalls) {
     EXPECT_EQ(is_served_site(site_of(nr)), service_of(nr) != kServeNone) << nr;
   }
   EXPECT_TRUE(is_served_site(site_of(SYS_openat)));
-  EXPECT_FALSE(is_served_site(site_of(SYS_kill)));
+  EXPECT_FALSE(is_served_site(site_of(SYS_tkill)));
   SiteBytes bytes = site_of(SYS_openat);
   bytes[6] = 0x34;  // sysenter
   EXPECT_FALSE(is_served_site(bytes));

@@ -64,9 +64,10 @@ Result<void> Agents::enable() {
   return {};
 }
 
-void Agents::serve_untraced() {
+void Agents::serve_untraced(bool signal_self) {
   image_->serve_forks(true);
   image_->probe_paths(true);
+  image_->signal_self(signal_self);
 }
 
 Result<void> Agents::keep_texts() {

@@ -100,6 +100,9 @@ bool serve_agent_call(inject::PrivateCall which, SyscallContext& call,
       call.runtime().tracer().trace_init(call.task().group());
       call.answer(0);
       return false;
+    case PrivateCall::kLeaveInit:
+      call.answer(call.runtime().tracer().leave_init(call.task().group()) ? 1 : 0);
+      return false;
     case PrivateCall::kBooted:
       call.runtime().agents().booted(call);
       return false;

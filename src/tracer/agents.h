@@ -37,8 +37,8 @@ class Agents {
   Result<void> enable();
   bool enabled() const { return image_ != nullptr; }
   // After enable(): agents make forks and waits themselves, and find out by themselves what memory
-  // can be read, since nobody sees their faults.
-  void serve_untraced();
+  // can be read, since nobody sees their faults; and with `signal_self` signals to themselves.
+  void serve_untraced(bool signal_self);
   // After that: texts are patched once for all. Errors: as TextImages::create().
   Result<void> keep_texts();
   TextImages::Plan plan_texts(pid_t pid) { return texts_->plan(pid, read_guest_maps(pid)); }

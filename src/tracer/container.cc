@@ -49,7 +49,7 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   }
   if (agents.enabled() && service.untraced) {
     if (auto r = container->tracer_.leave_guests_untraced(); !r) return r.error();
-    agents.serve_untraced();
+    agents.serve_untraced(service.signal_self);
   }
   // Without, each process has its own.
   if (agents.enabled()) (void)agents.keep_texts();

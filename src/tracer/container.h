@@ -36,9 +36,10 @@ class Container final : public control::ControlHandler {
     bool untraced = false;  // see Runtime::untraced(); with `agent` only
     // It tests paths even where the container is in no Landlock domain.
     bool agent_unscoped = false;
-    bool ask_paths = false;   // it tests none, the filter trusts it with none; each is walked
-    bool landlock = true;     // the container is to be a Landlock domain
-    bool sync_wakeup = true;  // notified calls are to wake synchronously
+    bool ask_paths = false;    // it tests none, the filter trusts it with none; each is walked
+    bool landlock = true;      // the container is to be a Landlock domain
+    bool sync_wakeup = true;   // notified calls are to wake synchronously
+    bool signal_self = false;  // the host has descriptors that mean the caller itself
   };
   // `cgroup`: the kernel's cgroups, null for none; outlives it.
   static Result<std::unique_ptr<Container>> create(const std::string& name, FrontLine& front,

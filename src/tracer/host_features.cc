@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "inject/layout.h"
 
 namespace warren {
 namespace {
@@ -19,10 +20,11 @@ namespace {
 constexpr long kLandlockCreateRuleset = 444;
 constexpr unsigned kLandlockVersionFlag = 1;
 
-constexpr std::array<std::pair<std::string_view, HostFeature>, 3> kNames{
+constexpr std::array<std::pair<std::string_view, HostFeature>, 4> kNames{
     {{"sync-wakeup", HostFeature::kSyncWakeup},
      {"landlock", HostFeature::kLandlock},
-     {"pidfd-epoll", HostFeature::kPidfdEpoll}}};
+     {"pidfd-epoll", HostFeature::kPidfdEpoll},
+     {"pidfd-self", HostFeature::kPidfdSelf}}};
 
 std::optional<HostFeature> feature_by_name(std::string_view name) {
   for (const auto& [known, feature] : kNames) {
@@ -136,6 +138,15 @@ int HostFeatures::pidfd_epoll_error() {
     pidfd_epoll_error_ = is_off(HostFeature::kPidfdEpoll) ? EOPNOTSUPP : try_pidfd_epoll();
   }
   return *pidfd_epoll_error_;
+}
+
+int HostFeatures::pidfd_self_error() const {
+  if (is_off(HostFeature::kPidfdSelf)) return EOPNOTSUPP;
+  // Signal 0 reaches nobody.
+  for (const int self : {WARREN_PIDFD_SELF_THREAD, WARREN_PIDFD_SELF_THREAD_GROUP}) {
+    if (syscall(SYS_pidfd_send_signal, self, 0, nullptr, 0) != 0) return errno;
+  }
+  return 0;
 }
 
 }  // namespace warren

@@ -13,6 +13,7 @@ enum class HostFeature : std::uint8_t {
   kSyncWakeup,  // a notified call wakes the supervisor on its own core: Linux 6.6
   kLandlock,    // scopes of landlock(7), which keep guests from tracing who is outside: Linux 6.12
   kPidfdEpoll,  // an epoll set tells that a process has ended, and that it was reaped: Linux 6.9
+  kPidfdSelf,   // a process can signal itself without naming itself
 };
 
 // The first Landlock ABI with scopes.
@@ -35,6 +36,8 @@ class HostFeatures {
   bool has_landlock_scopes() { return landlock_abi() >= kLandlockScopeAbi; }
   // 0 or an errno: EOPNOTSUPP where nobody tells that a process was reaped. Forks.
   int pidfd_epoll_error();
+  // 0 or an errno.
+  int pidfd_self_error() const;
 
  private:
   static std::uint8_t bit(HostFeature feature) {

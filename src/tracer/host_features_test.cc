@@ -12,7 +12,7 @@ namespace warren {
 namespace {
 
 constexpr HostFeature kAll[] = {HostFeature::kSyncWakeup, HostFeature::kLandlock,
-                                HostFeature::kPidfdEpoll};
+                                HostFeature::kPidfdEpoll, HostFeature::kPidfdSelf};
 
 bool linux_at_least(int major, int minor) {
   utsname name;
@@ -33,7 +33,7 @@ TEST(HostFeatures, ListsSwitchOff) {
   EXPECT_FALSE(features.switch_off("landlock"));
   EXPECT_TRUE(features.is_off(HostFeature::kLandlock));
   EXPECT_FALSE(features.is_off(HostFeature::kSyncWakeup));
-  EXPECT_FALSE(features.switch_off("pidfd-epoll,sync-wakeup,landlock,landlock"));
+  EXPECT_FALSE(features.switch_off("pidfd-epoll,sync-wakeup,pidfd-self,landlock,landlock"));
   for (const HostFeature feature : kAll) EXPECT_TRUE(features.is_off(feature));
 }
 
@@ -46,17 +46,18 @@ TEST(HostFeatures, AnUnknownNameIsToldAndChangesNothing) {
   EXPECT_EQ(features.switch_off("Landlock"), "Landlock");
   EXPECT_EQ(features.switch_off("landlock "), "landlock ");
   for (const HostFeature feature : kAll) EXPECT_FALSE(features.is_off(feature));
-  EXPECT_EQ(HostFeatures::names(), "sync-wakeup, landlock or pidfd-epoll");
+  EXPECT_EQ(HostFeatures::names(), "sync-wakeup, landlock, pidfd-epoll or pidfd-self");
 }
 
 TEST(HostFeatures, WhatIsOffIsNotLookedFor) {
   HostFeatures features;
-  ASSERT_FALSE(features.switch_off("landlock,pidfd-epoll"));
+  ASSERT_FALSE(features.switch_off("landlock,pidfd-epoll,pidfd-self"));
   int error = 0;
   EXPECT_EQ(features.landlock_abi(&error), 0);
   EXPECT_EQ(error, EOPNOTSUPP);
   EXPECT_FALSE(features.has_landlock_scopes());
   EXPECT_EQ(features.pidfd_epoll_error(), EOPNOTSUPP);
+  EXPECT_EQ(features.pidfd_self_error(), EOPNOTSUPP);
 }
 
 TEST(HostFeatures, LandlockSaysHowOldItIs) {
@@ -65,6 +66,12 @@ TEST(HostFeatures, LandlockSaysHowOldItIs) {
   const int abi = features.landlock_abi(&error);
   EXPECT_EQ(abi == 0, error != 0);
   EXPECT_EQ(features.landlock_abi(), abi);
+}
+
+TEST(HostFeatures, OnesOwnPidfdIsThereAsOfLinux618) {
+  if (linux_at_least(6, 18)) {
+    EXPECT_EQ(HostFeatures().pidfd_self_error(), 0);
+  }
 }
 
 TEST(HostFeatures, PidfdsInEpollTellOfReapingAsOfLinux69) {

@@ -54,12 +54,15 @@ Result<void> move_all(Kernel& kernel, const std::vector<Ref<ThreadGroup>>& proce
   return {};
 }
 
-// Whether the stopped task is where its agent has a number in hand: in a fork, or behind a wait
-// that has found a child.
+// Whether the stopped task is where its agent has a number in hand: in a fork, about to signal
+// itself, or behind a wait that has found a child.
 bool in_midst_of_agent(pid_t tid) {
   const inject::Header& header = inject::agent_header();
   arch::Registers regs;
   if (!ptrace_call::get_registers(tid, &regs)) return false;
+  if (regs.ip() >= header.services[inject::kServeKill] && regs.ip() < header.signal_self_ip) {
+    return true;
+  }
   if (regs.ip() < header.services[inject::kServeWait4] || regs.ip() >= header.clone_end) {
     return false;
   }

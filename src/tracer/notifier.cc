@@ -74,7 +74,8 @@ bool is_about_caller_alone(int nr) {
       return true;
     default: {
       const inject::Service service = inject::service_of(nr);
-      return service != inject::kServeNone && service != inject::kServeParentPid;
+      return service != inject::kServeNone && service != inject::kServeParentPid &&
+             !inject::signals(service);
     }
   }
 }

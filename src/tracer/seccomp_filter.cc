@@ -154,6 +154,25 @@ void emit_untraced(Assembler& out, inject::Service service) {
   }
 }
 
+// pidfd_send_signal(2) of the agent's, to the caller's own process or thread and to nobody else:
+// any signal, and any siginfo, may a process send itself.
+void emit_signal_self(Assembler& out) {
+  const std::uint64_t ip = inject::agent_header().signal_self_ip;
+  constexpr std::size_t kIp = offsetof(seccomp_data, instruction_pointer);
+  constexpr std::size_t kTo = offsetof(seccomp_data, args);
+  constexpr std::size_t kFlags = kTo + 3 * sizeof(std::uint64_t);
+  out.load(kIp);
+  out.jump(BPF_JEQ, static_cast<std::uint32_t>(ip), 0, 8);
+  out.load(kIp + sizeof(std::uint32_t));
+  out.jump(BPF_JEQ, 0, 0, 6);
+  out.load(kFlags);
+  out.jump(BPF_JEQ, 0, 0, 4);
+  out.load(kTo);
+  out.jump(BPF_JEQ, static_cast<std::uint32_t>(WARREN_PIDFD_SELF_THREAD), 1, 0);
+  out.jump(BPF_JEQ, static_cast<std::uint32_t>(WARREN_PIDFD_SELF_THREAD_GROUP), 0, 1);
+  out.answer(SECCOMP_RET_ALLOW);
+}
+
 // A call that the dynamic loader makes with a path of its own is let through. The upper halves of
 // both addresses are one, but where the loader lies across 4 GiB; such a call goes on as others.
 void emit_loader(Assembler& out, const LoaderCall& call) {
@@ -183,6 +202,7 @@ void emit_call(Assembler& out, std::span<const SyscallEntry> entries, const Agen
     if (agent.paths && call.nr == entries[0].nr) emit_loader(out, call);
   }
   if (agent.untraced) emit_untraced(out, service);
+  if (agent.untraced && entries[0].nr == SYS_pidfd_send_signal) emit_signal_self(out);
   for (const SyscallEntry& entry : entries) {
     std::vector<std::size_t> fails;
     for (std::uint8_t i = 0; i < entry.condition.count; ++i) {

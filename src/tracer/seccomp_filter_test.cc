@@ -334,6 +334,38 @@ TEST_F(SeccompFilter, UntracedTheAgentTakesSignals) {
   }
 }
 
+TEST_F(SeccompFilter, UntracedTheAgentSignalsNobodyButTheCaller) {
+  const std::uint64_t ip = inject::agent_header().signal_self_ip;
+  for (seccomp_data call : with_arguments(call_of(SYS_pidfd_send_signal, ip))) {
+    for (const int self : {WARREN_PIDFD_SELF_THREAD, WARREN_PIDFD_SELF_THREAD_GROUP}) {
+      for (const std::uint64_t upper : {std::uint64_t{0}, ~std::uint64_t{0} << 32}) {
+        call.args[0] = upper | static_cast<std::uint32_t>(self);
+        call.args[3] = upper;
+        EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_ALLOW);
+        EXPECT_EQ(answer(with_, call), SECCOMP_RET_USER_NOTIF);
+        call.args[3] = 4;  // the caller's group
+        EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_USER_NOTIF);
+        call.args[3] = 0;
+        seccomp_data elsewhere = call;
+        for (const std::uint64_t other :
+             {ip - 1, ip + 1, ip + (std::uint64_t{1} << 32), trusted_, kElsewhere}) {
+          elsewhere.instruction_pointer = other;
+          EXPECT_EQ(answer(untraced_, elsewhere), SECCOMP_RET_USER_NOTIF);
+        }
+      }
+    }
+    for (const std::uint32_t other : {0u, 3u, 0xffffffffu, 0xffffd8efu, 0xffffd8f1u}) {
+      if (other == static_cast<std::uint32_t>(WARREN_PIDFD_SELF_THREAD_GROUP)) continue;
+      call.args[0] = other;
+      call.args[3] = 0;
+      EXPECT_EQ(answer(untraced_, call), SECCOMP_RET_USER_NOTIF) << std::hex << other;
+    }
+  }
+  for (const int nr : {SYS_kill, SYS_tkill, SYS_tgkill, SYS_rt_sigqueueinfo, SYS_pidfd_getfd}) {
+    EXPECT_NE(answer(untraced_, call_of(nr, ip)), SECCOMP_RET_ALLOW) << nr;
+  }
+}
+
 TEST_F(SeccompFilter, UntracedTheAgentAsksForTheHostsParent) {
   const std::uint64_t ip = inject::agent_header().ppid_ip;
   EXPECT_EQ(answer(untraced_, call_of(SYS_getppid, ip)), SECCOMP_RET_ALLOW);
@@ -365,8 +397,8 @@ std::uint32_t untraced_answer(const seccomp_data& call, std::uint32_t traced) {
 TEST_F(SeccompFilter, UntracedOnlyThoseCallsFromOnlyThosePlaces) {
   const inject::Header& header = inject::agent_header();
   std::vector<std::uint64_t> places = places_of_the_agent();
-  for (const std::uint64_t ip :
-       {header.clone_begin, header.clone_end, header.wait_ip, header.ppid_ip, header.sigwait_ip}) {
+  for (const std::uint64_t ip : {header.clone_begin, header.clone_end, header.wait_ip,
+                                 header.ppid_ip, header.sigwait_ip, header.signal_self_ip}) {
     for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0},
                                        std::uint64_t{1} << 32, std::uint64_t{1} << 63}) {
       places.push_back(ip + offset);

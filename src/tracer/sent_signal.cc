@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "inject/layout.h"
 #include "tracer/default_action.h"
@@ -89,6 +90,12 @@ void send_child_news(pid_t tgid, Nr nr, uid_t uid, int code, int status) {
   syscall(SYS_rt_sigqueueinfo, tgid, SIGCHLD, &info);
 }
 
+bool is_own(const siginfo_t& info) {
+  std::uint64_t mark;
+  std::memcpy(&mark, reinterpret_cast<const char*>(&info) + WARREN_OWN_MARK_OFFSET, sizeof mark);
+  return mark == WARREN_OWN_CALL && (info.si_code == SI_USER || info.si_code == SI_TKILL);
+}
+
 bool restore(siginfo_t* info) {
   if (info->si_code != SI_QUEUE) return false;
   if (info->si_errno == kMarkChild) {
@@ -120,6 +127,7 @@ void translate_taken(Runtime& runtime, Task& receiver, const RemoteMemory& memor
     write(info.si_code);
     return;
   }
+  if (is_own(info)) return;
   const bool child = runtime.tells_of_child(info);
   if (!child && info.si_code != SI_USER && info.si_code != SI_TKILL && info.si_code != SI_MESGQ) {
     return;

@@ -48,6 +48,9 @@ void send_child_news(pid_t tgid, Nr nr, uid_t uid, int code, int status);
 void translate_taken(Runtime& runtime, Task& receiver, const RemoteMemory& memory,
                      std::uint64_t address);
 
+// Whether the receiver's own agent has made the siginfo, so that its numbers need no translation.
+bool is_own(const siginfo_t& info);
+
 // At the delivery stop: makes a marked siginfo what the guest is to see. False if it is not marked.
 bool restore(siginfo_t* info);
 

@@ -165,7 +165,7 @@ void Tracer::on_signal(Tracee& tracee, int signal, bool settled) {
     changed = true;
   } else if (sent_signal::restore(&info)) {
     changed = true;
-  } else if (carries_sender(info)) {
+  } else if (!sent_signal::is_own(info) && carries_sender(info)) {
     if (!settled && info.si_code == SI_USER && runtime_.task_of(info.si_pid)) {
       // Guests send through the supervisor. This one the kernel sent in the name of a parent that
       // died (PR_SET_PDEATHSIG): the receiver must find the new parent, so that death comes first.

@@ -80,7 +80,8 @@ void supervise(control::RunOptions& options, FrontLine& front, DelegatedCgroup* 
                                     .agent_unscoped = options.agent_unscoped,
                                     .ask_paths = options.ask_paths,
                                     .landlock = options.landlock,
-                                    .sync_wakeup = options.sync_wakeup},
+                                    .sync_wakeup = options.sync_wakeup,
+                                    .signal_self = options.signal_self},
                                    cgroup);
   if (!created) {
     front.ended(kOwnFailure, std::string("run: engine: ") + std::strerror(created.error_code()));

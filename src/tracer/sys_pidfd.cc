@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "inject/layout.h"
 #include "tracer/guest_fd.h"
 #include "tracer/handlers.h"
 #include "tracer/runtime.h"
@@ -14,11 +15,30 @@
 
 namespace warren {
 
+namespace {
+
+bool names_caller(int fd) {
+  return fd == WARREN_PIDFD_SELF_THREAD || fd == WARREN_PIDFD_SELF_THREAD_GROUP;
+}
+
+}  // namespace
+
 void sys_pidfd_send_signal(SyscallContext& call) {
   const int signal = call.int_arg(1);
   const auto fd = guest_fd(call.tid(), call.int_arg(0));
   if (call.int_arg(3) != 0) {
     call.answer(-EINVAL);
+    return;
+  }
+  if (names_caller(call.int_arg(0))) {
+    // The kernel knows whether there is such a descriptor; a thread sends itself what is for it.
+    ThreadGroup& process = call.task().group();
+    if ((signal == SIGKILL || signal == SIGSTOP) && Kernel::init_protected(&call.task(), process)) {
+      call.answer(0);
+      return;
+    }
+    trace_receiver(call.runtime(), process, call.tid(), signal);
+    call.run();
     return;
   }
   if (!fd) {

@@ -332,7 +332,7 @@ bash_offers() {
   [ "$(bash_offers 'warren move web 1 --subsystem mem')" = memory ]
   [ "$(bash_offers 'warren run --de')" = --detach ]
   [ "$(bash_offers 'warren run --backend in')" = inject ]
-  [ "$(bash_offers 'warren run --without pi')" = pidfd-epoll ]
+  [ "$(bash_offers 'warren run --without pidfd-e')" = pidfd-epoll ]
   [ "$(bash_offers 'warren run --ask')" = --ask-paths ]
   bash_offers 'warren run --without landlock --ask-paths seq' | grep -qx seq
   [ "$(bash_offers 'warren run --backend = in')" = inject ]

@@ -16,7 +16,7 @@ doctor_without() {
 has() { "$WARREN" doctor | grep -q "^ok *$1"; }
 
 @test "--without and WARREN_WITHOUT want names of features" {
-  local known="give sync-wakeup, landlock or pidfd-epoll" list
+  local known="give sync-wakeup, landlock, pidfd-epoll or pidfd-self" list
   for list in x landlock,x x,landlock; do
     run -125 --separate-stderr "$WARREN" run "--without=$list" -- true
     expect_line "run: --without: x: Invalid argument; $known"
@@ -45,7 +45,7 @@ has() { "$WARREN" doctor | grep -q "^ok *$1"; }
 @test "doctor says what a host without a feature would get" {
   need jq
   local lack
-  for lack in sync-wakeup:"synchronous wake-up":limited landlock:landlock:missing pidfd-epoll:"pidfds in epoll":limited; do
+  for lack in sync-wakeup:"synchronous wake-up":limited landlock:landlock:missing pidfd-epoll:"pidfds in epoll":limited pidfd-self:"own pidfd":limited; do
     IFS=: read -r feature check health <<<"$lack"
     [ "$(doctor_without "$feature" "$check" health)" = "$health" ]
     [ "$(doctor_without "$feature" "$check" detail)" = "switched off by WARREN_WITHOUT" ]
@@ -55,7 +55,7 @@ has() { "$WARREN" doctor | grep -q "^ok *$1"; }
   done
   [ "$(doctor_without landlock agent health)" = limited ]
   [ "$(doctor_without sync-wakeup,pidfd-epoll agent health)" = "$("$WARREN" doctor --json | jq -r '.checks[] | select(.name == "agent").health')" ]
-  WARREN_WITHOUT=sync-wakeup,landlock,pidfd-epoll run -0 "$WARREN" doctor
+  WARREN_WITHOUT=sync-wakeup,landlock,pidfd-epoll,pidfd-self run -0 "$WARREN" doctor
   [ "${lines[-1]}" = "warren can run here." ]
 }
 
@@ -63,7 +63,7 @@ has() { "$WARREN" doctor | grep -q "^ok *$1"; }
   need python3
   local backend features
   for backend in ptrace inject untraced; do
-    for features in sync-wakeup landlock sync-wakeup,landlock pidfd-epoll; do
+    for features in sync-wakeup landlock sync-wakeup,landlock pidfd-epoll pidfd-self; do
       [ "$backend,$features" = untraced,pidfd-epoll ] && continue
       echo "# $backend without $features" >&2
       run -0 --separate-stderr run_with "--backend=$backend" "--without=$features" -- python3 "$PROGRAMS/life.py"
