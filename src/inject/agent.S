@@ -41,6 +41,9 @@
 
 // The red zone, and a word for the return address.
 #define FRAME 136
+// Below it, behind the call's number: not zero if the call was made already (agent_query.S), and its
+// result is in the word before.
+#define ANSWERED -4
 
   .macro ENTER
   lea -FRAME(%rsp), %rsp
@@ -151,6 +154,11 @@ warren_agent_header:
   .quad serve_sigaction
   .quad serve_sigwait
   .quad serve_exec
+  .quad query_stat0
+  .quad query_stat1
+  .quad query_statx
+  .quad query_access0
+  .quad query_access1
   .quad serve_kill
   .quad serve_tgkill
 
@@ -249,7 +257,8 @@ serve_path:
   cmp $0x10000, %r11
   jl ask
   ENTER
-  mov %eax, -8(%rsp)
+  mov %rax, -8(%rsp)
+path_framed:
   cmpl $0, PROBE_PATHS
   jne probe_path
 readable:
@@ -294,8 +303,13 @@ perhaps_fd:
   jmp character
 reader_end:
 ordinary:
+  cmpl $0, ANSWERED(%rsp)
+  jne 1f
   mov -8(%rsp), %eax
   jmp trusted_framed
+1:
+  mov -16(%rsp), %rax
+  LEAVE
 reader_failed:
 asked_for:
   mov -8(%rsp), %eax
@@ -340,6 +354,7 @@ probe_path:
   mov -16(%rsp), %r11
   jmp readable
 
+#include "inject/agent_query.S"
 #include "inject/agent_boot.S"
 #include "inject/agent_signal.S"
 #include "inject/agent_init.S"

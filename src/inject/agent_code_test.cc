@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -115,7 +116,7 @@ namespace {
 constexpr long kTrusted = -1001;
 constexpr long kAsked = -1002;
 
-void answer_by_place() {
+void answer_by_place(bool trusted_runs) {
   const Header& header = agent_header();
   constexpr auto kLow = offsetof(seccomp_data, instruction_pointer);
   const auto errno_of = [](long answer) {
@@ -129,7 +130,7 @@ void answer_by_place() {
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(header.asking_ip), 3, 0),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-      BPF_STMT(BPF_RET | BPF_K, errno_of(kTrusted)),
+      BPF_STMT(BPF_RET | BPF_K, trusted_runs ? SECCOMP_RET_ALLOW : errno_of(kTrusted)),
       BPF_STMT(BPF_RET | BPF_K, errno_of(kAsked)),
   };
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
@@ -151,7 +152,7 @@ void on_bad_read(int, siginfo_t*, void* context) {
 // A process with the agent in its memory, as guests have it. To be made in a child only.
 class Guest {
  public:
-  explicit Guest(const Image& image) {
+  explicit Guest(const Image& image, bool trusted_runs) {
     map_agent_here(image);
     void* const alternate =
         mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -163,7 +164,7 @@ class Guest {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     must(sigaction(SIGSEGV, &action, nullptr) == 0);
     must(sigaction(SIGBUS, &action, nullptr) == 0);
-    answer_by_place();
+    answer_by_place(trusted_runs);
   }
 
   State& state() { return *reinterpret_cast<State*>(kState); }
@@ -180,7 +181,7 @@ class Guest {
   long path_call(int nr, const char* path) {
     Registers registers{};
     const Service service = service_of(nr);
-    (service == kServePath1 ? registers.rsi : registers.rdi) =
+    (path_argument(service) == 1 ? registers.rsi : registers.rdi) =
         reinterpret_cast<std::uint64_t>(path);
     registers.rsp = stack_top();
     call(nr, service, &registers);
@@ -214,7 +215,7 @@ class AgentCode : public testing::Test {
       close(pipe_fds[0]);
       said_ = pipe_fds[1];
       // Too large for a stack that is switched away from.
-      auto* const guest = new Guest(*image_);
+      auto* const guest = new Guest(*image_, trusted_runs_);
       f(*guest);
       _exit(0);
     }
@@ -238,6 +239,7 @@ class AgentCode : public testing::Test {
   }
 
   std::unique_ptr<Image> image_;
+  bool trusted_runs_ = false;  // what the agent vouches for is really made
 
  private:
   static inline int said_ = -1;
@@ -488,8 +490,8 @@ TEST_P(AgentPaths, TheRestOfTheProgramIsLeftAlone) {
         reinterpret_cast<std::uint64_t*>(&before)[i] = random();
       }
       const Service service = service_of(nr);
-      if (service == kServePath0) before.rdi = reinterpret_cast<std::uint64_t>(path);
-      if (service == kServePath1) before.rsi = reinterpret_cast<std::uint64_t>(path);
+      if (path_argument(service) == 0) before.rdi = reinterpret_cast<std::uint64_t>(path);
+      if (path_argument(service) == 1) before.rsi = reinterpret_cast<std::uint64_t>(path);
       before.rsp = guest.stack_top() + 8 * (random() % 3);
       guest.stack().fill(0xa5);
       Registers after = before;
@@ -514,6 +516,183 @@ TEST_P(AgentPaths, TheRestOfTheProgramIsLeftAlone) {
       for (const int nr : {SYS_open, SYS_stat, SYS_access, SYS_readlink, SYS_openat, SYS_statx,
                            SYS_faccessat2, SYS_rename, SYS_renameat2}) {
         for (const char* path : paths) try_call(nr, path);
+      }
+    }
+  });
+}
+
+// Calls that change nothing, really made: results and what is written are the kernel's, and what
+// leads to /proc, or cannot be read, is asked for.
+class AgentQueries : public AgentCode {
+ protected:
+  struct Query {
+    int nr;
+    int size;  // of what is written; 0: nothing
+    std::array<std::uint64_t, 6> arguments;
+    int path, out;  // which arguments; -1: none
+  };
+  static constexpr auto kCwd = static_cast<std::uint64_t>(-100);  // AT_FDCWD
+
+  void SetUp() override {
+    AgentCode::SetUp();
+    trusted_runs_ = true;
+    if (image_) image_->probe_paths(true);
+    directory_ = testing::TempDir() + "warren-query-XXXXXX";
+    ASSERT_NE(mkdtemp(directory_.data()), nullptr);
+    ASSERT_EQ(symlink("/the/target", (directory_ + "/link").c_str()), 0);
+    ASSERT_EQ(symlink("loop", (directory_ + "/loop").c_str()), 0);
+    ASSERT_GE(mknod((directory_ + "/file").c_str(), S_IFREG | 0600, 0), 0);
+  }
+  void TearDown() override {
+    for (const char* name : {"/link", "/loop", "/file"}) unlink((directory_ + name).c_str());
+    rmdir(directory_.c_str());
+  }
+
+  static std::vector<Query> queries() {
+    return {
+        {SYS_stat, 144, {}, 0, 1},
+        {SYS_lstat, 144, {}, 0, 1},
+        {SYS_statfs, 120, {}, 0, 1},
+        {SYS_access, 0, {0, 4}, 0, -1},
+        {SYS_newfstatat, 144, {kCwd, 0, 0, 0x100}, 1, 2},
+        {SYS_statx, 256, {kCwd, 0, 0, 0x7ff}, 1, 4},
+        {SYS_faccessat, 0, {kCwd, 0, 4}, 1, -1},
+        {SYS_faccessat2, 0, {kCwd, 0, 0, 0x200}, 1, -1},
+        // Refused before the path is read.
+        {SYS_access, 0, {0, 077}, 0, -1},
+        {SYS_newfstatat, 144, {kCwd, 0, 0, 0x80000000}, 1, 2},
+        {SYS_statx, 256, {kCwd, 0, 0x80000000, 0x7ff}, 1, 4},
+        {SYS_newfstatat, 144, {77, 0, 0, 0}, 1, 2},  // no such directory
+    };
+  }
+  static std::array<std::uint64_t, 6> arguments_of(const Query& query, const void* path,
+                                                   void* out) {
+    auto arguments = query.arguments;
+    arguments[static_cast<std::size_t>(query.path)] = reinterpret_cast<std::uint64_t>(path);
+    if (query.out >= 0) {
+      arguments[static_cast<std::size_t>(query.out)] = reinterpret_cast<std::uint64_t>(out);
+    }
+    return arguments;
+  }
+  static long raw(const Query& query, const void* path, void* out) {
+    const auto a = arguments_of(query, path, out);
+    const long result = syscall(query.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+    return result < 0 ? -errno : result;
+  }
+  // By the agent; checks the other registers and the red zone.
+  static long ask(Guest& guest, const Query& query, const void* path, void* out) {
+    const auto a = arguments_of(query, path, out);
+    Registers before{};
+    before.rbx = before.rbp = before.r12 = before.r15 = 0x123456789abcdef;
+    before.rdi = a[0], before.rsi = a[1], before.rdx = a[2];
+    before.r10 = a[3], before.r8 = a[4], before.r9 = a[5];
+    before.rsp = guest.stack_top();
+    unsigned char* const red_zone = guest.stack().data() + guest.stack().size() / 2 - 128;
+    std::memset(red_zone, 0xa5, 128);
+    Registers after = before;
+    guest.call(query.nr, service_of(query.nr), &after);
+    check(std::all_of(red_zone, red_zone + 128, [](unsigned char byte) { return byte == 0xa5; }),
+          "the red zone");
+    const auto result = static_cast<long>(after.rax);
+    after.rax = before.rax, after.rcx = before.rcx, after.r11 = before.r11;
+    check(std::memcmp(&before, &after, sizeof before) == 0, "the registers");
+    return result;
+  }
+
+  std::string directory_;
+};
+
+TEST_F(AgentQueries, AreAnsweredByTheKernel) {
+  in_guest([&](Guest& guest) {
+    guest.state().ordinary_paths = 1;
+    PageEnd page;
+    std::vector<char> native(256), agents(256);
+    for (const std::string& name :
+         {directory_, directory_ + "/file", directory_ + "/link", directory_ + "/loop",
+          directory_ + "/missing", directory_ + "/file/x", directory_ + "/loop/x", std::string(),
+          std::string("/"), std::string(4095, '/'), std::string(300, 'x')}) {
+      const char* const path = page.put(name.c_str(), name.size() + 1);
+      for (const Query& query : queries()) {
+        const std::string what = std::to_string(query.nr) + " " + shown(name);
+        std::fill(native.begin(), native.end(), 'n');
+        std::fill(agents.begin(), agents.end(), 'n');
+        check(ask(guest, query, path, agents.data()) == raw(query, path, native.data()), what);
+        // A file system's counts of what is free may change.
+        check(query.nr == SYS_statfs || native == agents, what + ": what is written");
+      }
+    }
+    check(bad_reads == 0, "read beyond");
+  });
+}
+
+TEST_F(AgentQueries, WhatLeadsToProcOrCannotBeReadIsAskedFor) {
+  in_guest([&](Guest& guest) {
+    guest.state().ordinary_paths = 1;
+    PageEnd page;
+    std::vector<char> out(256);
+    for (const Query& query : queries()) {
+      const std::string what = std::to_string(query.nr) + " ";
+      for (const std::string name : {"/proc", "/proc/self/stat", "/x/../proc/1", "/dev/fd/0",
+                                     "/proc/self/cwd/missing", "x/proc"}) {
+        check(ask(guest, query, page.put(name.c_str(), name.size() + 1), out.data()) == kAsked,
+              what + name);
+      }
+      for (const std::string name : {"/proc", "/etc/passwd", "/", "x/f"}) {
+        check(ask(guest, query, page.put(name.data(), name.size()), out.data()) == kAsked,
+              what + name + " without an end");
+      }
+      for (const std::uint64_t address :
+           {std::uint64_t{0}, std::uint64_t{4095}, std::uint64_t{1} << 46, std::uint64_t{1} << 63,
+            ~std::uint64_t{0}}) {
+        check(ask(guest, query, reinterpret_cast<const void*>(address), out.data()) == kAsked,
+              what + std::to_string(address));
+      }
+      const std::string endless(4096, '/');
+      check(ask(guest, query, page.put(endless.data(), endless.size()), out.data()) == kAsked,
+            what + "endless");
+    }
+    check(bad_reads == 0, "read beyond");
+  });
+}
+
+// The path is judged by what it was before.
+TEST_F(AgentQueries, MayOverwriteTheirPaths) {
+  in_guest([&](Guest& guest) {
+    guest.state().ordinary_paths = 1;
+    PageEnd page;
+    for (const std::string& name : {directory_ + "/link", std::string("/proc/self/exe")}) {
+      for (const Query& query : queries()) {
+        if (query.out < 0) continue;
+        const auto length = static_cast<int>(name.size()) + 1;
+        for (int distance = -query.size - 8; distance <= length + 8; ++distance) {
+          std::vector<char> native(8192, 'n');
+          std::memcpy(native.data() + 4096, name.c_str(), name.size() + 1);
+          std::vector<char> agents = native;
+          const long result =
+              ask(guest, query, agents.data() + 4096, agents.data() + 4096 + distance);
+          const long expected = raw(query, native.data() + 4096, native.data() + 4096 + distance);
+          const std::string what = std::to_string(query.nr) + " " + name + " at a distance of " +
+                                   std::to_string(distance);
+          if (mentions_proc(name)) {
+            check(result == kAsked, what);
+          } else {
+            check(result == expected && (query.nr == SYS_statfs || native == agents), what);
+          }
+        }
+      }
+    }
+    check(bad_reads == 0, "read beyond");
+  });
+}
+
+TEST_F(AgentQueries, OfWhoIsNotToldAreAskedFor) {
+  in_guest([&](Guest& guest) {
+    std::vector<char> out(256);
+    for (const bool all : {false, true}) {
+      guest.state().ordinary_paths = all ? 1 : 0;
+      if (all) image_->ask_paths();
+      for (const Query& query : queries()) {
+        check(ask(guest, query, "/etc/passwd", out.data()) == kAsked, std::to_string(query.nr));
       }
     }
   });
@@ -561,11 +740,11 @@ TEST_F(AgentCode, TheCallArrivesAsItWasMade) {
     guest.state().ordinary_paths = 1;
     Registers registers = make_call("/etc/passwd");
     refuse_unless(header.trusted_ip, SYS_statx, registers);
-    guest.call(SYS_statx, kServePath1, &registers);
+    guest.call(SYS_statx, service_of(SYS_statx), &registers);
     check(static_cast<long>(registers.rax) == kTrusted, "the trusted call");
     registers = make_call("/proc/1");
     refuse_unless(header.asking_ip, SYS_faccessat2, registers);
-    guest.call(SYS_faccessat2, kServePath1, &registers);
+    guest.call(SYS_faccessat2, service_of(SYS_faccessat2), &registers);
     check(static_cast<long>(registers.rax) == kAsked, "the call that is asked for");
   });
 }

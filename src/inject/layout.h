@@ -160,6 +160,11 @@ enum Service : std::uint32_t {
   kServeSigaction,
   kServeSigwait,
   kServeExec,
+  kServeStat0,  // looks at what the first argument names
+  kServeStat1,  // the second
+  kServeStatx,
+  kServeAccess0,
+  kServeAccess1,
   kServeKill,
   kServeTgkill,
   kNrServices,

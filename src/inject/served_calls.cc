@@ -14,11 +14,7 @@ Service service_of(int nr) {
       return kServeParentPid;
     case SYS_open:
     case SYS_creat:
-    case SYS_stat:
-    case SYS_lstat:
-    case SYS_access:
     case SYS_readlink:
-    case SYS_statfs:
     case SYS_mkdir:
     case SYS_rmdir:
     case SYS_unlink:
@@ -31,10 +27,6 @@ Service service_of(int nr) {
       return kServePath0;
     case SYS_openat:
     case SYS_openat2:
-    case SYS_newfstatat:
-    case SYS_statx:
-    case SYS_faccessat:
-    case SYS_faccessat2:
     case SYS_readlinkat:
     case SYS_mkdirat:
     case SYS_unlinkat:
@@ -46,6 +38,19 @@ Service service_of(int nr) {
     case SYS_utimensat:
     case SYS_inotify_add_watch:
       return kServePath1;
+    case SYS_stat:
+    case SYS_lstat:
+    case SYS_statfs:
+      return kServeStat0;
+    case SYS_newfstatat:
+      return kServeStat1;
+    case SYS_statx:
+      return kServeStatx;
+    case SYS_access:
+      return kServeAccess0;
+    case SYS_faccessat:
+    case SYS_faccessat2:
+      return kServeAccess1;
     case SYS_getdents:
     case SYS_getdents64:
     case SYS_getcwd:
@@ -73,6 +78,23 @@ Service service_of(int nr) {
       return kServeTgkill;
     default:
       return kServeNone;
+  }
+}
+
+int path_argument(Service service) {
+  switch (service) {
+    case kServePath0:
+    case kServeStat0:
+    case kServeAccess0:
+      return 0;
+    case kServePath1:
+    case kServePathAtCwd:
+    case kServeStat1:
+    case kServeStatx:
+    case kServeAccess1:
+      return 1;
+    default:
+      return -1;
   }
 }
 

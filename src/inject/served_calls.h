@@ -8,6 +8,9 @@ namespace warren::inject {
 // kServeNone: the agent does not know the call.
 Service service_of(int nr);
 
+// Which argument of the service's calls is a path; -1: none.
+int path_argument(Service service);
+
 // Whether the service is an answer without a call.
 inline bool answers(Service service) {
   return service == kServePid || service == kServeTid || service == kServeParentPid;

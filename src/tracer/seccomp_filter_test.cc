@@ -74,8 +74,7 @@ std::optional<std::uint32_t> answer(const std::vector<sock_filter>& program,
 // Whether the agent makes such a call itself when nothing in it leads to /proc.
 bool tests_paths(int nr) {
   const inject::Service service = inject::service_of(nr);
-  return service == inject::kServePath0 || service == inject::kServePath1 ||
-         service == inject::kServeDirectory;
+  return inject::path_argument(service) >= 0 || service == inject::kServeDirectory;
 }
 
 seccomp_data call_of(int nr, std::uint64_t ip) {
