@@ -159,6 +159,8 @@ warren_agent_header:
   .quad query_statx
   .quad query_access0
   .quad query_access1
+  .quad query_readlink0
+  .quad query_readlink1
   .quad serve_kill
   .quad serve_tgkill
 

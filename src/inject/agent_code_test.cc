@@ -554,6 +554,9 @@ class AgentQueries : public AgentCode {
         {SYS_lstat, 144, {}, 0, 1},
         {SYS_statfs, 120, {}, 0, 1},
         {SYS_access, 0, {0, 4}, 0, -1},
+        {SYS_readlink, 64, {0, 0, 64}, 0, 1},
+        {SYS_readlink, 3, {0, 0, 3}, 0, 1},
+        {SYS_readlinkat, 64, {kCwd, 0, 0, 64}, 1, 2},
         {SYS_newfstatat, 144, {kCwd, 0, 0, 0x100}, 1, 2},
         {SYS_statx, 256, {kCwd, 0, 0, 0x7ff}, 1, 4},
         {SYS_faccessat, 0, {kCwd, 0, 4}, 1, -1},
@@ -562,6 +565,8 @@ class AgentQueries : public AgentCode {
         {SYS_access, 0, {0, 077}, 0, -1},
         {SYS_newfstatat, 144, {kCwd, 0, 0, 0x80000000}, 1, 2},
         {SYS_statx, 256, {kCwd, 0, 0x80000000, 0x7ff}, 1, 4},
+        {SYS_readlink, 64, {0, 0, 0}, 0, 1},
+        {SYS_readlinkat, 64, {kCwd, 0, 0, 0xffffffff}, 1, 2},
         {SYS_newfstatat, 144, {77, 0, 0, 0}, 1, 2},  // no such directory
     };
   }
@@ -675,6 +680,10 @@ TEST_F(AgentQueries, MayOverwriteTheirPaths) {
                                    std::to_string(distance);
           if (mentions_proc(name)) {
             check(result == kAsked, what);
+            std::memset(native.data(), 'n', native.size());
+            std::memcpy(native.data() + 4096, name.c_str(), name.size() + 1);
+            const bool link = query.nr == SYS_readlink || query.nr == SYS_readlinkat;
+            check(!link || native == agents, what + ": nothing is written before");
           } else {
             check(result == expected && (query.nr == SYS_statfs || native == agents), what);
           }

@@ -3,15 +3,13 @@
 // Whether a path can be read would have to be asked before it is, at the cost of one more call. But
 // these change nothing: the call itself is made first, and once it shows that the kernel has read the
 // path, the text is looked at. If that may lead into /proc, the result is forgotten, and the
-// supervisor asked. (Not so readlink(2), which leaves alone what its result has no room for.)
+// supervisor asked. Of readlink(2), which leaves the rest of its buffer alone, only a failure is taken
+// from that: it is made for one byte of our own.
 
 #define SIZEOF_STAT 144  // no smaller than struct statfs
 #define SIZEOF_STATX 256
 
-  // `path`, `out`: the arguments; `size`: of what is written at `out`. The path must still be there
-  // afterwards.
-  .macro QUERY name, path, otherwise, out=, size=
-\name:
+  .macro MAY_QUERY path, otherwise
   cmpl $0, PROBE_PATHS
   je \otherwise
   cmpl $0, ORDINARY_PATHS
@@ -21,6 +19,13 @@
   mov \path, %r11
   cmp $0x10000, %r11
   jl ask
+  .endm
+
+  // `path`, `out`: the arguments; `size`: of what is written at `out`. The path must still be there
+  // afterwards.
+  .macro QUERY name, path, otherwise, out=, size=
+\name:
+  MAY_QUERY \path, \otherwise
   .ifnb \out
   sub \out, %r11
   cmp $\size, %r11
@@ -39,11 +44,40 @@
   jmp query_made
   .endm
 
+  // `to`, `bytes`: where the link's text is to be written, and how much. What is no number of bytes is
+  // refused before the path is read.
+  .macro QUERY_LINK name, path, otherwise, to, bytes, bytes32
+\name:
+  MAY_QUERY \path, \otherwise
+  test \bytes32, \bytes32
+  jle \otherwise
+  lea -FRAME - FRAME(%rsp), %rsp
+  mov %rcx, FRAME(%rsp)
+  mov %rax, FRAME - 8(%rsp)
+  mov \to, FRAME - 24(%rsp)
+  mov \bytes, FRAME - 32(%rsp)
+  movq $1f, (%rsp)
+  lea FRAME - 40(%rsp), \to
+  mov $1, \bytes32
+  jmp trusted_framed
+1:
+  mov -24(%rsp), \to
+  mov -32(%rsp), \bytes
+  mov \path, %r11
+  test %rax, %rax
+  jns query_readable
+  cmp $-EINVAL, %rax
+  je query_answered
+  jmp query_made
+  .endm
+
   QUERY query_stat0, %rdi, serve_path0, %rsi, SIZEOF_STAT
   QUERY query_stat1, %rsi, serve_path1, %rdx, SIZEOF_STAT
   QUERY query_statx, %rsi, serve_path1, %r8, SIZEOF_STATX
   QUERY query_access0, %rdi, serve_path0
   QUERY query_access1, %rsi, serve_path1
+  QUERY_LINK query_readlink0, %rdi, serve_path0, %rsi, %rdx, %edx
+  QUERY_LINK query_readlink1, %rsi, serve_path1, %rdx, %r10, %r10d
 
 query_made:
   test %rax, %rax
@@ -61,4 +95,7 @@ query_made:
 query_answered:
   mov %rax, -16(%rsp)
   movl $1, ANSWERED(%rsp)
+  jmp readable
+query_readable:
+  movl $0, ANSWERED(%rsp)
   jmp readable

@@ -165,6 +165,8 @@ enum Service : std::uint32_t {
   kServeStatx,
   kServeAccess0,
   kServeAccess1,
+  kServeReadlink0,
+  kServeReadlink1,
   kServeKill,
   kServeTgkill,
   kNrServices,

@@ -14,7 +14,6 @@ Service service_of(int nr) {
       return kServeParentPid;
     case SYS_open:
     case SYS_creat:
-    case SYS_readlink:
     case SYS_mkdir:
     case SYS_rmdir:
     case SYS_unlink:
@@ -27,7 +26,6 @@ Service service_of(int nr) {
       return kServePath0;
     case SYS_openat:
     case SYS_openat2:
-    case SYS_readlinkat:
     case SYS_mkdirat:
     case SYS_unlinkat:
     case SYS_mknodat:
@@ -51,6 +49,10 @@ Service service_of(int nr) {
     case SYS_faccessat:
     case SYS_faccessat2:
       return kServeAccess1;
+    case SYS_readlink:
+      return kServeReadlink0;
+    case SYS_readlinkat:
+      return kServeReadlink1;
     case SYS_getdents:
     case SYS_getdents64:
     case SYS_getcwd:
@@ -86,12 +88,14 @@ int path_argument(Service service) {
     case kServePath0:
     case kServeStat0:
     case kServeAccess0:
+    case kServeReadlink0:
       return 0;
     case kServePath1:
     case kServePathAtCwd:
     case kServeStat1:
     case kServeStatx:
     case kServeAccess1:
+    case kServeReadlink1:
       return 1;
     default:
       return -1;
