@@ -1,6 +1,7 @@
 // When an agent comes, and how.
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -16,12 +17,14 @@ namespace warren {
 
 namespace {
 
-// Bringing the agent by stops costs about as much as this many calls by way of the supervisor, and
-// without them as the lower number (a little more; but then shells catch signals); many programs
-// end sooner. Tests set another number in the
-// environment, 1 to 255, to have it early.
+// Bringing the agent by stops costs about as much as the first number of calls by way of the
+// supervisor, and without them, with the faults of the texts that it maps, as the second; many
+// programs end sooner. One of which it is known that it makes many is given it early, though not at
+// the first, since shells catch signals. Tests set another number in the environment, 1 to 255, to
+// have it early.
 constexpr std::uintptr_t kTrapsBeforeStops = 16;
-constexpr std::uintptr_t kTrapsBeforeBoot = 4;
+constexpr std::uintptr_t kTrapsBeforeBoot = 20;
+constexpr std::uintptr_t kTrapsOfThoseWithMany = 4;
 
 std::uintptr_t traps_wanted() {
   const char* const wanted = std::getenv("WARREN_AGENT_AFTER");
@@ -57,11 +60,15 @@ std::uintptr_t count_trap(ThreadGroup& process, std::uintptr_t weight) {
 Result<void> Agents::enable() {
   auto image = inject::Image::create();
   if (!image) return image.error();
-  const std::uintptr_t wanted = traps_wanted();
-  traps_before_stops_ = wanted ? wanted : kTrapsBeforeStops;
-  traps_before_boot_ = wanted ? wanted : kTrapsBeforeBoot;
+  wanted_traps_ = traps_wanted();
+  traps_before_stops_ = wanted_traps_ != 0 ? wanted_traps_ : kTrapsBeforeStops;
   image_ = std::move(*image);
   return {};
+}
+
+std::uintptr_t Agents::traps_before_boot(const ThreadGroup& process) const {
+  if (wanted_traps_ != 0) return wanted_traps_;
+  return has_flag(process, ProcessFlag::kMakesMany) ? kTrapsOfThoseWithMany : kTrapsBeforeBoot;
 }
 
 void Agents::serve_untraced(bool signal_self) {
@@ -115,15 +122,29 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
   }
 }
 
+// What its traps have come to; of one that was given the agent at once, nobody knows. One that
+// caught signals by the time that it should have had the agent is to have it before, the next time.
+void Agents::learn(const ThreadGroup& process, bool many) {
+  const auto program = static_cast<ProgramHabits::Program>(
+      (reinterpret_cast<std::uintptr_t>(process.data()) >> kProgramShift) & kProgramMask);
+  if (program == 0 || has_flag(process, ProcessFlag::kMakesMany) ||
+      has_flag(process, ProcessFlag::kAgentMapped) ||
+      (!many && has_flag(process, ProcessFlag::kBootsByStops))) {
+    return;
+  }
+  habits_.learn(program, many);
+}
+
 // Of a program that the dynamic loader has just put together: its libraries are there, it has one
 // thread, and no handlers yet.
 void Agents::loaded(SyscallContext& call, int listener, std::uint64_t notification) {
   const ThreadGroup& process = call.task().group();
   if (has_flag(process, ProcessFlag::kAgentMapped) || !may_have_agent(process) ||
-      has_flag(process, ProcessFlag::kBootsByStops) ||
-      counter(process, kTrapsShift) < traps_before_boot_) {
+      has_flag(process, ProcessFlag::kBootsByStops)) {
     return;
   }
+  const bool many = wanted_traps_ == 0 && has_flag(process, ProcessFlag::kMakesMany);
+  if (!many && counter(process, kTrapsShift) < traps_before_boot(process)) return;
   boot(call, listener, notification);
 }
 
@@ -133,21 +154,23 @@ bool Agents::time_to_boot(SyscallContext& call, std::uintptr_t traps) {
   const std::uint64_t ip = call.guest().ip();
   auto& first = first_places_[static_cast<std::size_t>(call.tid()) % first_places_.size()];
   if (traps <= unseen_calls_ + 1) first.store(ip, std::memory_order_relaxed);
-  if (traps >= traps_before_stops_) return true;
+  const std::uintptr_t enough = traps_before_boot(call.task().group());
+  if (traps >= std::max(enough, traps_before_stops_)) return true;
   // Who is not traced would be attached to for this very call.
   if (inject::serves_tree(inject::service_of(call.nr())) &&
       !runtime_.tracer().stays_traced(call.task().group())) {
     return true;
   }
   const std::uint64_t other = first.load(std::memory_order_relaxed);
-  return traps >= traps_before_boot_ && (ip > other ? ip - other : other - ip) >= kLargestLoader;
+  return traps >= enough && (ip > other ? ip - other : other - ip) >= kLargestLoader;
 }
 
 void Agents::boot(SyscallContext& call, int listener, std::uint64_t notification) {
   ThreadGroup& process = call.task().group();
   // Others would find the agent's descriptor among theirs.
   if (process.nr_threads() != 1 || memory_is_shared(process)) return;
-  call.expect_delay();
+  learn(process, true);
+  call.expect_delay(SyscallContext::Delay::kMoment);
   if (has_flag(process, ProcessFlag::kBootsByStops)) {
     boot_by_stops(call, listener, notification);
   } else if (boots_.begin(call, listener, notification, image_->fd(), texts_.get())) {
@@ -159,7 +182,7 @@ void Agents::boot(SyscallContext& call, int listener, std::uint64_t notification
 
 void Agents::booted(SyscallContext& call) {
   ThreadGroup& process = call.task().group();
-  call.expect_delay();
+  call.expect_delay(SyscallContext::Delay::kMoment);
   const auto booted = boots_.booted(call.task());
   if (!booted) {
     call.answer(-EINVAL);
@@ -190,6 +213,7 @@ void Agents::booted(SyscallContext& call) {
 }
 
 void Agents::ended(const ThreadGroup& process) {
+  learn(process, false);
   if (has_flag(process, ProcessFlag::kBooting)) boots_.ended(process);
 }
 

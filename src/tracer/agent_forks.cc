@@ -413,6 +413,25 @@ bool AgentForks::publishing() const {
   });
 }
 
+std::vector<Ref<ThreadGroup>> AgentForks::inits_of_orphans() const {
+  std::vector<Ref<Task>> parents;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, fork] : in_flight_) {
+      if (fork.orphan) parents.push_back(fork.parent);
+    }
+  }
+  std::vector<Ref<ThreadGroup>> inits;
+  for (const Ref<Task>& parent : parents) {
+    for (Ref<PidNamespace> ns = parent->ns(); ns; ns = ns->parent()) {
+      const Ref<ThreadGroup> init = ns->init();
+      if (!init || init->state() != GroupState::kAlive) continue;
+      if (std::find(inits.begin(), inits.end(), init) == inits.end()) inits.push_back(init);
+    }
+  }
+  return inits;
+}
+
 void AgentForks::looked_for_orphans(std::chrono::steady_clock::time_point then, bool unknown) {
   using std::chrono::milliseconds;
   const std::lock_guard lock(mutex_);

@@ -96,6 +96,8 @@ class AgentForks {
   // Whether a child is just becoming known, and its end perhaps not watched for yet.
   bool publishing() const;
   bool has_quiet() const { return nr_quiet_.load(std::memory_order_relaxed) != 0; }
+  // The inits of their namespaces that live, and of those above.
+  std::vector<Ref<ThreadGroup>> inits_of_orphans() const;
   // Forks whose parents have died before their children told of themselves.
   bool has_orphans() const { return orphans_.load(std::memory_order_relaxed) != 0; }
   // And whose children nobody has looked for since.

@@ -235,21 +235,26 @@ void Agents::numbers_changed(ThreadGroup& process) {
   }
 }
 
-void Agents::exec(Task& task) {
+void Agents::exec(Task& task, std::string_view path) {
   if (!image_) return;
+  const ProgramHabits::Program program = path.empty() ? 0 : ProgramHabits::of_path(path);
+  const bool many = program != 0 && habits_.makes_many(program);
   ThreadGroup& process = task.group();
   const std::lock_guard lock(mutex_);
   // A child of vfork has its parent's memory until then.
   if (has_flag(process, ProcessFlag::kAgentMapped) && !memory_is_shared(process)) {
     withdraw_all(task);
   }
-  change_flags(process, [this](std::uintptr_t bits) {
-    return (bits & ~(static_cast<std::uintptr_t>(ProcessFlag::kAgentMapped) |
-                     static_cast<std::uintptr_t>(ProcessFlag::kSignalsServed) |
-                     static_cast<std::uintptr_t>(ProcessFlag::kAgentRefused) |
-                     static_cast<std::uintptr_t>(ProcessFlag::kBootsByStops) |
-                     kCounterMask << kTrapsShift)) |
-           unseen_calls_ << kTrapsShift;
+  constexpr std::uintptr_t kOfProgram = static_cast<std::uintptr_t>(ProcessFlag::kAgentMapped) |
+                                        static_cast<std::uintptr_t>(ProcessFlag::kSignalsServed) |
+                                        static_cast<std::uintptr_t>(ProcessFlag::kAgentRefused) |
+                                        static_cast<std::uintptr_t>(ProcessFlag::kBootsByStops) |
+                                        static_cast<std::uintptr_t>(ProcessFlag::kMakesMany) |
+                                        kCounterMask << kTrapsShift | kProgramMask << kProgramShift;
+  change_flags(process, [&](std::uintptr_t bits) {
+    return (bits & ~kOfProgram) |
+           (many ? static_cast<std::uintptr_t>(ProcessFlag::kMakesMany) : 0) |
+           unseen_calls_ << kTrapsShift | std::uintptr_t{program} << kProgramShift;
   });
 }
 

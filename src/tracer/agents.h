@@ -13,12 +13,14 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string_view>
 
 #include "inject/image.h"
 #include "inject/served_calls.h"
 #include "inject/site.h"
 #include "tracer/boot_in_place.h"
 #include "tracer/loader_calls.h"
+#include "tracer/program_habits.h"
 #include "tracer/text_images.h"
 #include "warren/kernel.h"
 
@@ -41,7 +43,7 @@ class Agents {
   void serve_untraced(bool signal_self);
   // After that: texts are patched once for all. Errors: as TextImages::create().
   Result<void> keep_texts();
-  TextImages::Plan plan_texts(pid_t pid) { return texts_->plan(pid, read_guest_maps(pid)); }
+  TextImages::Plan plan_texts(pid_t pid) { return texts_->plan(pid, GuestMaps(pid).texts()); }
 
   // A notified call was handled, and its caller still waits for the answer to `notification` of
   // `listener`. Notifier threads.
@@ -62,8 +64,8 @@ class Agents {
   void vfork_ended(ThreadGroup& parent, ThreadGroup* child);
   void parent_changed(ThreadGroup& process);
   void numbers_changed(ThreadGroup& process);  // it moved, and stands still
-  // It execs, unless the call fails.
-  void exec(Task& task);
+  // It execs what the path names, unless the call fails; empty: nobody knows what.
+  void exec(Task& task, std::string_view path);
   // Whoever waits for a child of its own says so from now on.
   void tell_waits();
   // While the process traces others or is traced by one (kTracesGuests, kGuestTraced), its agent
@@ -88,7 +90,10 @@ class Agents {
   using Service = inject::Service;
 
   void inform(SyscallContext& call, Service service);
+  void learn(const ThreadGroup& process, bool many);
   void loaded(SyscallContext& call, int listener, std::uint64_t notification);
+  // How many calls a program may make before it is given an agent.
+  std::uintptr_t traps_before_boot(const ThreadGroup& process) const;
   // Whether the agent is worth what it costs to bring it without stops; `traps`: what calls have
   // cost so far.
   bool time_to_boot(SyscallContext& call, std::uintptr_t traps);
@@ -108,7 +113,8 @@ class Agents {
   std::unique_ptr<TextImages> texts_;
   BootInPlace boots_;
   std::uintptr_t traps_before_stops_ = 0;
-  std::uintptr_t traps_before_boot_ = 0;
+  std::uintptr_t wanted_traps_ = 0;  // of every program; 0: by its habits
+  ProgramHabits habits_;
   std::uintptr_t unseen_calls_ = 0;
   // Where the first call of a program came from that the agent would have served. By process;
   // lossy.

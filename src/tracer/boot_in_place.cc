@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cstring>
@@ -21,22 +22,13 @@ namespace warren {
 
 namespace {
 
-// Near the kernel's limit (vm.max_map_count) the agent's own mappings might be the last.
-constexpr std::size_t kMostMappings = 16384;
-
 const unsigned char* trampoline_code() {
   const auto* const image = reinterpret_cast<const unsigned char*>(&inject::agent_header());
   return image + (inject::agent_header().trampoline - inject::kBase);
 }
 
-bool has_room_for_agent(const std::vector<GuestMapping>& maps) {
-  return std::none_of(maps.begin(), maps.end(), [](const GuestMapping& mapping) {
-    return mapping.begin < inject::kEnd && mapping.end > inject::kBase;
-  });
-}
-
-bool is_in_text(const std::vector<GuestMapping>& maps, std::uint64_t begin, std::uint64_t end) {
-  return std::any_of(maps.begin(), maps.end(), [&](const GuestMapping& mapping) {
+bool is_in_text(const std::vector<GuestMapping>& texts, std::uint64_t begin, std::uint64_t end) {
+  return std::any_of(texts.begin(), texts.end(), [&](const GuestMapping& mapping) {
     return mapping.is_private_text() && mapping.begin <= begin && end <= mapping.end;
   });
 }
@@ -63,20 +55,22 @@ bool BootInPlace::begin(SyscallContext& call, int listener, std::uint64_t notifi
                         int agent_fd, TextImages* texts) {
   const pid_t pid = call.tid();
   ThreadGroup& process = call.task().group();
-  if (read_proc_status(pid).caught != 0) return false;
+  // The dynamic loader has caught none yet.
+  if (call.nr() != SYS_set_tid_address && read_proc_status(pid).caught != 0) return false;
   // Before it is known that the caller still waits: what follows it fails if it does not.
   const GuestText text(pid);
-  const std::vector<GuestMapping> maps = read_guest_maps(pid);
-  if (maps.size() > kMostMappings || !has_room_for_agent(maps)) return false;
+  const GuestMaps maps(pid);
+  if (!maps.is_free(inject::kBase, inject::kEnd)) return false;
+  const std::vector<GuestMapping> mapped = maps.texts();
   Boot boot;
   boot.at = call.guest().ip();
-  if (texts) boot.plan = texts->plan(pid, maps);
+  if (texts) boot.plan = texts->plan(pid, mapped);
   const inject::Header& header = inject::agent_header();
   const std::size_t list_size = boot.plan.texts.size() * sizeof(TextImages::Replacement);
   const std::size_t size = header.trampoline_size + sizeof(inject::Trampoline) + list_size;
   boot.original.resize(size);
   // Once as it is: whether it can be written at all.
-  if (!is_in_text(maps, boot.at, boot.at + size) ||
+  if (!is_in_text(mapped, boot.at, boot.at + size) ||
       !text.read(boot.at, boot.original.data(), size) ||
       !text.write(boot.at, boot.original.data(), size)) {
     return false;

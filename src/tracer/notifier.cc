@@ -216,9 +216,10 @@ bool Notifier::handle(void* notification, void* response) {
   }
   SyscallContext context(runtime_, *task, tid, as_registers(request.data));
   context.set_notified();
-  context.set_delay_observer([&] {
+  context.set_delay_observer([&](SyscallContext::Delay delay) {
     if (serving.owns_lock()) serving.unlock();
-    if (std::exchange(receiving, false)) receivers_.release();
+    if (delay == SyscallContext::Delay::kLong && std::exchange(receiving, false))
+      receivers_.release();
   });
   const SyscallEntry* const entry =
       runtime_.untraced() ? find_untraced_syscall(request.data.nr, context.guest().args())

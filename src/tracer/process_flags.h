@@ -55,6 +55,8 @@ enum class ProcessFlag : std::uintptr_t {
   kSignalsServed = std::uintptr_t{1} << 35,
   // An init that need not be traced: its agent has what it has no handler for ignored.
   kLeftInit = std::uintptr_t{1} << 36,
+  // Its program made many calls when it last ran (ProgramHabits).
+  kMakesMany = std::uintptr_t{1} << 37,
 };
 
 // Numbers beside the flags.
@@ -62,6 +64,9 @@ inline constexpr int kVforksShift = 16;  // children of vfork that still use the
 inline constexpr int kTrapsShift =
     24;  // calls that an agent would have served, since the last exec
 inline constexpr std::uintptr_t kCounterMask = 0xff;
+// The program that it runs, as ProgramHabits knows it; 0: unknown.
+inline constexpr int kProgramShift = 40;
+inline constexpr std::uintptr_t kProgramMask = 0xfff;
 
 inline bool has_flag(const ThreadGroup& process, ProcessFlag flag) {
   return (reinterpret_cast<std::uintptr_t>(process.data()) & static_cast<std::uintptr_t>(flag)) !=

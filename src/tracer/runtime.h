@@ -55,6 +55,9 @@ class Runtime {
   // Whether guests run untraced but for the moments that need a stop. Set before there are guests.
   bool untraced() const { return untraced_; }
   void set_untraced() { untraced_ = true; }
+  // Whether a guest that is no init has ever asked for orphans. Thread-safe.
+  bool has_subreapers() const { return has_subreapers_.load(std::memory_order_relaxed); }
+  void set_has_subreapers() { has_subreapers_.store(true, std::memory_order_relaxed); }
   AgentForks& agent_forks() { return agent_forks_; }
   MovedChildren& moved_children() { return moved_children_; }
 
@@ -118,6 +121,7 @@ class Runtime {
   Tracer* tracer_ = nullptr;
   Agents agents_;
   bool untraced_ = false;
+  std::atomic<bool> has_subreapers_{false};
   AgentForks agent_forks_;
   MovedChildren moved_children_;
   NamespaceFiles namespace_files_;

@@ -333,11 +333,12 @@ void give_up_robust_mutexes(SyscallContext& call, int dirfd, std::uint64_t addre
 // A program named by a path in /proc: through "self" the kernel finds the right one by itself; by
 // another's number it would find the host's process of that number.
 void exec_path(SyscallContext& call, int dirfd, std::uint64_t address) {
-  call.runtime().agents().exec(call.task());
+  PathArgument argument;
+  const bool suspicious = argument.suspicious(call, address);
+  call.runtime().agents().exec(call.task(), argument.path());
   call.runtime().tracer().exec_begins(call.task());
   give_up_robust_mutexes(call, dirfd, address);
-  PathArgument argument;
-  if (!argument.suspicious(call, address)) return call.run();
+  if (!suspicious) return call.run();
   const EngineView view(call.runtime(), call.task());
   const auto answer =
       call.runtime().procfs().host_path(base_of(call, dirfd), argument.path(), {}, view);
@@ -352,7 +353,7 @@ void sys_execve(SyscallContext& call) { exec_path(call, AT_FDCWD, call.arg(0)); 
 void sys_execveat(SyscallContext& call) {
   constexpr int kEmptyPath = 0x1000;  // AT_EMPTY_PATH
   if (call.int_arg(4) & kEmptyPath) {
-    call.runtime().agents().exec(call.task());
+    call.runtime().agents().exec(call.task(), {});
     call.runtime().tracer().exec_begins(call.task());
     return call.run();
   }

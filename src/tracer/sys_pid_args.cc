@@ -172,6 +172,7 @@ void set_child_subreaper(SyscallContext& call) {
     call.answer(0);
     return;
   }
+  if (call.arg(1) != 0) call.runtime().set_has_subreapers();
   call.run_then([](FinishedCall& done) {
     if (done.result() != 0) return;
     done.runtime().kernel().set_child_subreaper(done.task().group(), done.arg(1) != 0);

@@ -107,13 +107,15 @@ class SyscallContext {
   void finish_at_next_stop() { lazy_ = true; }
 
   // The handler is about to do what takes longer than a look into the engine: others shall not
-  // wait.
-  void expect_delay() {
-    if (on_delay_) on_delay_();
+  // wait. kMoment: it does not sleep, and another thread need not be woken to receive calls in its
+  // stead, which costs as much.
+  enum class Delay { kLong, kMoment };
+  void expect_delay(Delay delay = Delay::kLong) {
+    if (on_delay_) on_delay_(delay);
   }
 
   // For back ends.
-  void set_delay_observer(std::function<void()> observer) { on_delay_ = std::move(observer); }
+  void set_delay_observer(std::function<void(Delay)> observer) { on_delay_ = std::move(observer); }
   Outcome outcome() const { return outcome_; }
   long answer_value() const { return answer_; }
   UniqueFd take_fd() { return std::move(fd_); }
@@ -148,7 +150,7 @@ class SyscallContext {
   UniqueFd fd_;
   int fd_flags_ = 0;
   FinishHandler finish_;
-  std::function<void()> on_delay_;
+  std::function<void(Delay)> on_delay_;
   bool lazy_ = false;
   bool notified_ = false;
   ForkRequest fork_;

@@ -34,19 +34,34 @@ constexpr std::uint64_t kPage = inject::kPage;
 
 std::uint64_t length_of(const GuestMapping& mapping) { return mapping.end - mapping.begin; }
 
+// Texts whose files are held open, at most.
+constexpr std::size_t kMostOpen = 128;
+
+dev_t root_device() {
+  struct stat st;
+  return stat("/", &st) == 0 ? st.st_dev : 0;
+}
+
+bool same_time(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+UniqueFd open_pagemap(pid_t pid) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
+  return UniqueFd(open(path, O_RDONLY | O_CLOEXEC));
+}
+
 // Whether the process has pages of its own in the range: breakpoints, or patches of somebody's.
-bool has_own_pages(pid_t pid, std::uint64_t address, std::uint64_t length) {
+bool has_own_pages(const UniqueFd& pagemap, std::uint64_t address, std::uint64_t length) {
   constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
   constexpr std::uint64_t kSwapped = std::uint64_t{1} << 62;
   constexpr std::uint64_t kOfFile = std::uint64_t{1} << 61;
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
-  const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
-  if (!file.ok()) return true;
+  if (!pagemap.ok()) return true;
   std::vector<std::uint64_t> pages(length / kPage);
   const std::size_t size = pages.size() * sizeof pages[0];
   const auto at = static_cast<off_t>(address / kPage * sizeof pages[0]);
-  if (pread(file.get(), pages.data(), size, at) != static_cast<ssize_t>(size)) return true;
+  if (pread(pagemap.get(), pages.data(), size, at) != static_cast<ssize_t>(size)) return true;
   return std::any_of(pages.begin(), pages.end(), [](std::uint64_t page) {
     return (page & kSwapped) != 0 || ((page & kPresent) != 0 && (page & kOfFile) == 0);
   });
@@ -70,6 +85,13 @@ Result<std::unique_ptr<TextImages>> TextImages::create(bool tree, bool paths) {
   return images;
 }
 
+TextImages::TextImages(UniqueFd file, unsigned char* memory, bool tree, bool paths)
+    : file_(std::move(file)),
+      memory_(memory),
+      tree_(tree),
+      paths_(paths),
+      root_device_(root_device()) {}
+
 TextImages::~TextImages() { munmap(memory_, kFileSize); }
 
 bool TextImages::wanted(inject::Service service) const {
@@ -83,20 +105,30 @@ bool TextImages::wanted(inject::Service service) const {
 // The bytes come from the file, never from a guest: what one has made of its own memory must not
 // become the code of others.
 const TextImages::Text* TextImages::find(pid_t pid, const GuestMapping& mapping) {
-  const std::string path = "/proc/" + std::to_string(pid) + "/root" + mapping.path;
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const Key key{makedev(mapping.major, mapping.minor), mapping.inode, mapping.offset,
+                length_of(mapping)};
   struct stat st;
+  const auto known = texts_.find(key);
+  const bool here = known != texts_.end();
+  const auto is_current = [&] { return same_time(st.st_ctim, known->second.changed); };
+  if (here && known->second.file.ok() && fstat(known->second.file.get(), &st) == 0 &&
+      is_current()) {
+    return &known->second.text;
+  }
+  const std::string path = "/proc/" + std::to_string(pid) + "/root" + mapping.path;
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file.ok() || fstat(file.get(), &st) != 0 || !S_ISREG(st.st_mode)) return nullptr;
   if (st.st_ino != mapping.inode || st.st_dev != makedev(mapping.major, mapping.minor)) {
     return nullptr;
   }
-  const Key key{st.st_dev,          st.st_ino,      st.st_ctim.tv_sec,
-                st.st_ctim.tv_nsec, mapping.offset, length_of(mapping)};
-  const auto known = texts_.find(key);
-  if (known != texts_.end()) return &known->second;
-  Text& text = texts_[key];
-  read(file.get(), mapping, &text);
-  return &text;
+  if (here && is_current()) return &known->second.text;
+  Known& entry = texts_[key];
+  entry.changed = st.st_ctim;
+  entry.text = {};
+  read(file.get(), mapping, &entry.text);
+  entry.file.reset();
+  if (st.st_dev == root_device_ && texts_.size() <= kMostOpen) entry.file = std::move(file);
+  return &entry.text;
 }
 
 void TextImages::read(int fd, const GuestMapping& mapping, Text* text) {
@@ -141,6 +173,7 @@ void TextImages::read(int fd, const GuestMapping& mapping, Text* text) {
 
 TextImages::Plan TextImages::plan(pid_t pid, const std::vector<GuestMapping>& maps) {
   Plan plan;
+  UniqueFd pagemap;
   const std::lock_guard lock(mutex_);
   const inject::Header& header = inject::agent_header();
   for (const GuestMapping& mapping : maps) {
@@ -148,7 +181,8 @@ TextImages::Plan TextImages::plan(pid_t pid, const std::vector<GuestMapping>& ma
     if (!mapping.is_private_text() || !of_file || length_of(mapping) > kLargestText) continue;
     const Text* const text = find(pid, mapping);
     if (!text || text->sites.empty()) continue;
-    if (has_own_pages(pid, mapping.begin, length_of(mapping))) continue;
+    if (!pagemap.ok()) pagemap = open_pagemap(pid);
+    if (has_own_pages(pagemap, mapping.begin, length_of(mapping))) continue;
     plan.texts.push_back({mapping.begin, length_of(mapping), text->offset});
     plan.slots.resize(used_slots_);
     for (const Site& site : text->sites) {

@@ -66,11 +66,17 @@ class TextImages {
     std::uint64_t offset = 0;  // in the file of memory
     std::vector<Site> sites;   // none: it is not worth an image, or cannot have one
   };
-  // A part of a file, as it was when it was read.
-  using Key = std::tuple<dev_t, ino_t, std::int64_t, std::int64_t, std::uint64_t, std::uint64_t>;
+  // A part of a file: where its bytes begin, and how many they are.
+  using Key = std::tuple<dev_t, ino_t, std::uint64_t, std::uint64_t>;
+  struct Known {
+    // Open, where nobody unmounts what it is on: so the inode's number stays the file's, and
+    // whether it has changed is seen without finding it again. Or not.
+    UniqueFd file;
+    timespec changed;  // the last time when it was read
+    Text text;
+  };
 
-  TextImages(UniqueFd file, unsigned char* memory, bool tree, bool paths)
-      : file_(std::move(file)), memory_(memory), tree_(tree), paths_(paths) {}
+  TextImages(UniqueFd file, unsigned char* memory, bool tree, bool paths);
 
   const Text* find(pid_t pid, const GuestMapping& mapping);
   void read(int fd, const GuestMapping& mapping, Text* text);
@@ -79,8 +85,9 @@ class TextImages {
   UniqueFd file_;
   unsigned char* const memory_;
   const bool tree_, paths_;
+  const dev_t root_device_;
   std::mutex mutex_;
-  std::map<Key, Text> texts_;     // guarded by mutex_
+  std::map<Key, Known> texts_;    // guarded by mutex_
   std::uint64_t used_ = 0;        // guarded by mutex_; bytes of the file of memory
   std::uint64_t used_slots_ = 0;  // guarded by mutex_
 };

@@ -21,7 +21,7 @@ class TextImagesTest : public testing::Test {
     auto made = TextImages::create(tree, paths);
     ASSERT_TRUE(made);
     images_ = std::move(*made);
-    plan_ = images_->plan(getpid(), read_guest_maps(getpid()));
+    plan_ = images_->plan(getpid(), GuestMaps(getpid()).texts());
   }
 
   const unsigned char* map(const TextImages::Replacement& text) const {
@@ -90,7 +90,7 @@ TEST_F(TextImagesTest, OnlyWhatTheAgentMayServeIsPatched) {
 // Whoever maps the same text has the same image and the same slots.
 TEST_F(TextImagesTest, AnImageIsMadeOnce) {
   make(true, true);
-  const TextImages::Plan again = images_->plan(getpid(), read_guest_maps(getpid()));
+  const TextImages::Plan again = images_->plan(getpid(), GuestMaps(getpid()).texts());
   ASSERT_EQ(again.texts.size(), plan_.texts.size());
   for (std::size_t i = 0; i < again.texts.size(); ++i) {
     EXPECT_EQ(again.texts[i].offset, plan_.texts[i].offset);
@@ -108,7 +108,7 @@ TEST_F(TextImagesTest, ATextThatWasChangedIsLeftAlone) {
   *static_cast<volatile unsigned char*>(page) = *page;
   ASSERT_EQ(mprotect(page, inject::kPage, PROT_READ | PROT_EXEC), 0);
   for (const TextImages::Replacement& other :
-       images_->plan(getpid(), read_guest_maps(getpid())).texts) {
+       images_->plan(getpid(), GuestMaps(getpid()).texts()).texts) {
     EXPECT_NE(other.address, text.address);
   }
 }
@@ -123,7 +123,7 @@ TEST_F(TextImagesTest, NobodyWritesToTheFile) {
 
 TEST_F(TextImagesTest, AProcessThatIsGoneHasNone) {
   make(true, true);
-  EXPECT_TRUE(images_->plan(0x7fffffff, read_guest_maps(0x7fffffff)).texts.empty());
+  EXPECT_TRUE(images_->plan(0x7fffffff, GuestMaps(0x7fffffff).texts()).texts.empty());
 }
 
 }  // namespace

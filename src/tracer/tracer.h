@@ -254,6 +254,7 @@ class Tracer {
   void count_time(const Task& task, CpuTime time);
   // False: there are tasks yet that nobody knows, and that may be such children.
   bool look_for_lost_children(const Task* still = nullptr);
+  std::vector<pid_t> heirs_children() const;
   bool is_known_child(pid_t host) const;
   bool adopt_lost_child(pid_t host);
   void look_for_lost_children_now_and_then();

@@ -30,7 +30,13 @@ namespace warren {
 
 namespace {
 constexpr std::chrono::milliseconds kMostBetweenLooks{64};
+
+// Whether the host has such lists (CONFIG_PROC_CHILDREN).
+bool host_lists_children() {
+  static const bool lists = access("/proc/thread-self/children", R_OK) == 0;
+  return lists;
 }
+}  // namespace
 
 pid_t Tracer::parent_or_process_of(pid_t tid) {
   const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, tid, 0)));
@@ -411,30 +417,48 @@ void Tracer::look_for_lost_children_now_and_then() {
   next_look_ = now + look_interval_;
 }
 
+// Who may have inherited the children of dead guests: the supervisor, and the guests that the
+// host's kernel knows as subreapers, which inits are.
+std::vector<pid_t> Tracer::heirs_children() const {
+  const pid_t self = getpid();
+  std::vector<pid_t> children = read_proc_children(self, self);
+  for (const Ref<ThreadGroup>& init : runtime_.agent_forks().inits_of_orphans()) {
+    for (const Ref<Task>& thread : init->threads()) {
+      const auto more = read_proc_children(init->level0(), thread->level0());
+      children.insert(children.end(), more.begin(), more.end());
+    }
+  }
+  return children;
+}
+
 bool Tracer::look_for_lost_children(const Task* still) {
   const auto now = std::chrono::steady_clock::now();
   bool unknown = false;
   std::vector<pid_t> zombies;
   // Our own helpers are nobody's guests.
   const int own_filters = read_proc_status(getpid()).filters;
-  if (DIR* proc = opendir("/proc")) {
-    while (const dirent* entry = readdir(proc)) {
-      const pid_t pid = std::atoi(entry->d_name);
-      if (pid <= 0 || pid == getpid() || runtime_.task_of(pid)) continue;
-      const ProcStat stat = read_proc_stat(pid);
-      const Ref<Task> parent = runtime_.task_of(stat.parent);
-      if (stat.state == 0 || (!parent && stat.parent != getpid())) continue;
-      if (stat.state == 'Z' || stat.state == 'X') {
-        if (!parent) continue;
-        if (runtime_.agent_forks().settle(parent->group(), still) != 0) {
-          unknown = true;  // or it is one that its parent will tell of
-        } else if (!runtime_.task_of(pid)) {
-          zombies.push_back(pid);
-        }
-      } else if (read_proc_status(pid).filters > own_filters &&
-                 !runtime_.agent_forks().adopt(pid, AgentForks::Claim::kOwnKey)) {
-        unknown = true;
+  const auto look_at = [&](pid_t pid) {
+    if (pid == getpid() || runtime_.task_of(pid)) return;
+    const ProcStat stat = read_proc_stat(pid);
+    const Ref<Task> parent = runtime_.task_of(stat.parent);
+    if (stat.state == 0 || (!parent && stat.parent != getpid())) return;
+    if (stat.state == 'Z' || stat.state == 'X') {
+      if (!parent) return;
+      if (runtime_.agent_forks().settle(parent->group(), still) != 0) {
+        unknown = true;  // or it is one that its parent will tell of
+      } else if (!runtime_.task_of(pid)) {
+        zombies.push_back(pid);
       }
+    } else if (read_proc_status(pid).filters > own_filters &&
+               !runtime_.agent_forks().adopt(pid, AgentForks::Claim::kOwnKey)) {
+      unknown = true;
+    }
+  };
+  if (host_lists_children() && !runtime_.has_subreapers()) {
+    for (const pid_t pid : heirs_children()) look_at(pid);
+  } else if (DIR* proc = opendir("/proc")) {
+    while (const dirent* entry = readdir(proc)) {
+      if (const pid_t pid = std::atoi(entry->d_name); pid > 0) look_at(pid);
     }
     closedir(proc);
   }
