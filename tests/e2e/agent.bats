@@ -53,16 +53,27 @@ guest_named() {
 }
 
 @test "an agent comes without stops" {
-  local tests without
-  # shellcheck disable=SC2016
-  tests='for i in 1 2 3 4 5 6 7 8 9 10; do test -e /etc/passwd && test -e /etc; done
-    while read -r line; do case $line in *warren-agent*) echo here;; esac; done </proc/self/maps'
-  run -0 --separate-stderr env WARREN_AGENT_AFTER=255 "$WARREN" run --stats --backend untraced -- dash -c "$tests"
-  [ "$output" = "" ]
+  local without opens
+  mapfile -t opens < <(yes /dev/null | head -n 30)
+  run -0 --separate-stderr env WARREN_AGENT_AFTER=255 "$WARREN" run --stats --backend untraced -- cat "${opens[@]}" /proc/self/maps
+  [[ "$output" != *warren-agent* ]]
   without=$(sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr")
-  run -0 --separate-stderr env -u WARREN_AGENT_AFTER "$WARREN" run --stats --backend untraced -- dash -c "$tests"
-  [ "$output" = here ]
+  run -0 --separate-stderr env -u WARREN_AGENT_AFTER "$WARREN" run --stats --backend untraced -- cat "${opens[@]}" /proc/self/maps
+  [[ "$output" == *warren-agent* ]]
   [ "$(sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr")" -eq "$without" ]
+}
+
+@test "an agent comes at once to who was worth one before, and not to others" {
+  # shellcheck disable=SC2016
+  run -0 env -u WARREN_AGENT_AFTER LC_ALL=C "$WARREN" run --backend untraced -- bash -c '
+    for ((i = 0; i < 30; i++)); do opens+=(/dev/null); done
+    cp "$(type -P cat)" many; cp many few
+    ./few /proc/self/maps >first
+    ./many "${opens[@]}" >second
+    ./many /proc/self/maps >third
+    ./few /proc/self/maps >fourth
+    grep -l warren-agent first second third fourth; true'
+  [ "$output" = third ]
 }
 
 @test "the loader's looks for its own files cost nothing" {
