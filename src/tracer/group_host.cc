@@ -65,6 +65,13 @@ CpuTime split(std::uint64_t total, std::uint64_t user, std::uint64_t both) {
 CpuTime thread_cpu_time(pid_t process, pid_t tid) {
   char path[64];
   char text[1024];
+  const auto tick = kMicroseconds / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
+  std::snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", process, tid);
+  unsigned long long run = 0;
+  const bool exact =
+      read_proc(path, text, sizeof text) != 0 && std::sscanf(text, "%llu", &run) == 1;
+  // Of so little, ticks tell nothing.
+  if (exact && run / 1000 < tick) return split(run / 1000, 0, 0);
   std::snprintf(path, sizeof path, "/proc/%d/task/%d/stat", process, tid);
   if (read_proc(path, text, sizeof text) == 0) return {};
   // The command may contain anything; the last parenthesis ends it.
@@ -75,12 +82,7 @@ CpuTime thread_cpu_time(pid_t process, pid_t tid) {
                           &system) != 2) {
     return {};
   }
-  std::snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", process, tid);
-  unsigned long long run = 0;
-  if (read_proc(path, text, sizeof text) == 0 || std::sscanf(text, "%llu", &run) != 1) {
-    const auto tick = kMicroseconds / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
-    return {user * tick, system * tick};
-  }
+  if (!exact) return {user * tick, system * tick};
   return split(run / 1000, user, user + system);
 }
 
