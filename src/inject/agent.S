@@ -22,6 +22,7 @@
 #define VFORK_SCRATCH (WARREN_AGENT_STATE + WARREN_AGENT_VFORK_OFFSET + 16)
 #define PLAIN_HANDLERS (WARREN_AGENT_STATE + WARREN_AGENT_PLAIN_HANDLERS_OFFSET)
 #define IGNORED (WARREN_AGENT_STATE + WARREN_AGENT_IGNORED_OFFSET)
+#define RESTORING (WARREN_AGENT_STATE + WARREN_AGENT_IGNORED_OFFSET + 8)
 #define CHILDREN (WARREN_AGENT_STATE + WARREN_AGENT_CHILDREN_OFFSET)
 #define CHILD_MASK (WARREN_AGENT_NR_CHILDREN - 1)
 #define ASK_PATHS (WARREN_AGENT_SHARED + 0)
@@ -36,6 +37,7 @@
 
 #define AT_FDCWD -100
 #define NSIG 64
+#define SIG_SETMASK 2
 #define PATH_MAX 4096
 #define PAGE 4096
 
@@ -75,6 +77,14 @@
   pop %rsi
   pop %rdi
   lea 128(%rsp), %rsp
+  .endm
+
+  // rsi, rdx: the mask and where the old one goes, or 0. Uses rax, rcx, rdi, r10, r11.
+  .macro SET_SIGNAL_MASK
+  mov $SIG_SETMASK, %edi
+  mov $8, %r10d
+  mov $SYS_rt_sigprocmask, %eax
+  syscall
   .endm
 
   // Goes to `instead` where guests are traced, or this one is to ask for everything.

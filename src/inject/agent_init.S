@@ -37,6 +37,17 @@
   POP_ARGUMENTS
   .endm
 
+// From now on the supervisor need not look after the init, if it agrees. Uses rax, rcx, r11.
+leave_init:
+  mov $SYS_getpid, %eax
+  syscall
+leave_init_ip:
+  cmp $-EINTR, %rax
+  je leave_init
+  test %rax, %rax
+  jnz ignore_signals
+  ret
+
 // What has its default so far is ignored. Keeps all registers.
 ignore_signals:
   PUSH_ALL
@@ -92,7 +103,9 @@ serve_exec:
   jne ask
   mov $ask, %r11d
 
-// Goes on at r11 with all registers kept, as an init that the supervisor looks after.
+// Goes on at r11 with all registers kept, as an init that the supervisor looks after. Of several
+// threads none goes on before all signals are restored: what it does to one then would be undone.
+// They wait for each other with all signals blocked, or a handler might wait for its own thread.
 act_as_init:
   PUSH_ALL
 1:
@@ -101,9 +114,27 @@ act_as_init:
 init_acts_ip:
   cmp $-EINTR, %rax
   je 1b
+  lea -8(%rsp), %rsp
+  mov $all_signals, %esi
+  mov %rsp, %rdx
+  SET_SIGNAL_MASK
+2:
+  mov $1, %eax
+  xchg %eax, RESTORING
+  test %eax, %eax
+  jz 3f
+  mov $SYS_sched_yield, %eax
+  syscall
+  jmp 2b
+3:
   mov IGNORED, %r9
   RESTORE_SIGNALS
   movq $0, IGNORED
+  movl $0, RESTORING
+  mov %rsp, %rsi
+  xor %edx, %edx
+  SET_SIGNAL_MASK
+  lea 8(%rsp), %rsp
   POP_ALL
   jmp *%r11
 

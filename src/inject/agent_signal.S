@@ -248,13 +248,5 @@ signal_init:
   // Whoever is traced would be stopped for this one, and for each that follows.
   cmpq $0, IGNORED
   jne signal_known
-1:
-  mov $SYS_getpid, %eax
-  syscall
-leave_init_ip:
-  cmp $-EINTR, %rax
-  je 1b
-  test %rax, %rax
-  jz signal_known
-  call ignore_signals
+  call leave_init
   jmp signal_known

@@ -104,6 +104,7 @@ struct State {
   // an init gets none that it has no handler for. Its program takes them for the default. The
   // agent's own.
   std::uint64_t ignored;
+  std::uint32_t restoring;  // not zero: a thread is restoring them
 };
 static_assert(offsetof(State, ppid_plus_1) % 8 == 0);  // both numbers are read at once
 static_assert(offsetof(State, leave_alone) == WARREN_AGENT_LEAVE_ALONE_OFFSET);
@@ -112,6 +113,7 @@ static_assert(offsetof(State, vfork_key) == WARREN_AGENT_VFORK_OFFSET);
 static_assert(offsetof(State, plain_handlers) == WARREN_AGENT_PLAIN_HANDLERS_OFFSET);
 static_assert(offsetof(State, children) == WARREN_AGENT_CHILDREN_OFFSET);
 static_assert(offsetof(State, ignored) == WARREN_AGENT_IGNORED_OFFSET);
+static_assert(offsetof(State, restoring) == WARREN_AGENT_IGNORED_OFFSET + 8);
 
 // A patched site. The site jumps through `entry`.
 struct Slot {

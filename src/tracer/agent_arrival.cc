@@ -196,19 +196,25 @@ void Agents::booted(SyscallContext& call) {
   const RemoteMemory memory = call.memory();
   // Jumps that lead nowhere.
   if (!TextImages::tell_slots(memory, booted->plan)) kill(call.tid(), SIGKILL);
+  if (booted->plan.serves_signals) set_flag(process, ProcessFlag::kSignalsServed);
+  arrived(call.task());
+}
+
+// Before anything of the guest's runs with it.
+void Agents::arrived(Task& task) {
+  ThreadGroup& process = task.group();
   const std::lock_guard lock(mutex_);
   set_flag(process, ProcessFlag::kAgentMapped);
-  if (booted->plan.serves_signals) set_flag(process, ProcessFlag::kSignalsServed);
   struct {
     std::int32_t pid, tid, ppid_plus_1, host_ppid;
     std::uint32_t ordinary_paths;
-  } const state = {process.vnr(), call.task().vnr(), 0, 0,
+  } const state = {process.vnr(), task.vnr(), 0, 0,
                    has_flag(process, ProcessFlag::kProcTainted) ? 0u : 1u};
   static_assert(offsetof(inject::State, ordinary_paths) == 16);
   if (is_left_alone(process)) {
-    tell(call.tid(), offsetof(inject::State, leave_alone), 1);
+    tell(task.level0(), offsetof(inject::State, leave_alone), 1);
   } else {
-    (void)memory.write_bytes(inject::kState, &state, sizeof state);
+    (void)RemoteMemory(task.level0()).write_bytes(inject::kState, &state, sizeof state);
   }
 }
 

@@ -51,6 +51,9 @@ class Agents {
 
   // The agent says that it has come without stops. Notifier threads.
   void booted(SyscallContext& call);
+  // It has come, to a process of one thread, and nothing of the guest's has run with it yet. Any
+  // thread.
+  void arrived(Task& task);
   // A process with kBooting makes another call than that, from `ip`. True: it is to be answered
   // with 0. Notifier threads.
   bool boot_failed(Task& task, std::uint64_t ip) { return boots_.failed(task, ip); }

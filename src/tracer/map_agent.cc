@@ -69,7 +69,7 @@ void Tracer::finish_mapping(Tracee& tracee) {
              has_agent(tracee.tid) ? ProcessFlag::kAgentMapped : ProcessFlag::kAgentRefused);
   } else if (mapped == static_cast<long>(inject::kBase)) {
     if (boot_agent(tracee, at, mapping)) {
-      set_flag(process, ProcessFlag::kAgentMapped);
+      runtime_.agents().arrived(*tracee.task);
     } else {
       set_flag(process, ProcessFlag::kAgentRefused);
     }
