@@ -74,11 +74,15 @@ class ForkReservation {
   bool is_thread() const;
   // False once published, cancelled or moved from.
   explicit operator bool() const { return state_ != nullptr; }
+  // Nobody has seen the numbers: the next child may have them.
   void cancel();
+  // A child has had them, and is gone: they count as given.
+  void abandon();
 
  private:
   friend class Kernel;
   struct State;
+  void end(bool seen);
   explicit ForkReservation(State* state) : state_(state) {}
   State* state_;
 };

@@ -41,6 +41,8 @@
   .macro CHECK_OWN_SIGNAL signal
   cmpl $0, SIGNAL_SELF
   je ask
+  cmpl $0, ASK_SIGNALS
+  jne ask
   lea -1(\signal), %r11d
   cmp $(NSIG - 1), %r11d
   ja ask

@@ -188,6 +188,9 @@ TEST_F(AgentKill, AllElseIsAskedFor) {
     Guest::state().pid = kPid;
     Guest::state().leave_alone = 1;
     check(send(guest, SYS_kill, kPid, SIGUSR1, 0) == kAsked, "who is left alone");
+    Guest::state().leave_alone = 0;
+    Guest::state().ask_signals = 1;
+    check(send(guest, SYS_kill, kPid, SIGUSR1, 0) == kAsked, "who has a filter of its own");
     check(count_ == 0, "nothing came");
   });
 }

@@ -105,6 +105,9 @@ struct State {
   // agent's own.
   std::uint64_t ignored;
   std::uint32_t restoring;  // not zero: a thread is restoring them
+  // Not zero: a filter of the guest's own might kill for the calls by which the agent sends
+  // signals.
+  std::uint32_t ask_signals;
 };
 static_assert(offsetof(State, ppid_plus_1) % 8 == 0);  // both numbers are read at once
 static_assert(offsetof(State, leave_alone) == WARREN_AGENT_LEAVE_ALONE_OFFSET);
@@ -114,6 +117,7 @@ static_assert(offsetof(State, plain_handlers) == WARREN_AGENT_PLAIN_HANDLERS_OFF
 static_assert(offsetof(State, children) == WARREN_AGENT_CHILDREN_OFFSET);
 static_assert(offsetof(State, ignored) == WARREN_AGENT_IGNORED_OFFSET);
 static_assert(offsetof(State, restoring) == WARREN_AGENT_IGNORED_OFFSET + 8);
+static_assert(offsetof(State, ask_signals) == WARREN_AGENT_IGNORED_OFFSET + 12);
 
 // A patched site. The site jumps through `entry`.
 struct Slot {

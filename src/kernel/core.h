@@ -76,7 +76,7 @@ class Core {
   int reserve_numbers(NamespaceImpl* ns, std::span<const Nr> set_tid, PidImpl* pid)
       WARREN_REQUIRES(tasklist);
   // Gives back what reserve_numbers() took for a Pid that was never published.
-  void cancel_numbers(PidImpl* pid) WARREN_REQUIRES(tasklist);
+  void cancel_numbers(PidImpl* pid, bool seen = false) WARREN_REQUIRES(tasklist);
   // Lets readers find the Pid at every level.
   void publish_numbers(PidImpl* pid) WARREN_REQUIRES(tasklist);
   // Frees the numbers if nothing uses the Pid.

@@ -79,13 +79,17 @@ ForkReservation& ForkReservation::operator=(ForkReservation&& other) noexcept {
 
 ForkReservation::~ForkReservation() { cancel(); }
 
-void ForkReservation::cancel() {
+void ForkReservation::cancel() { end(false); }
+
+void ForkReservation::abandon() { end(true); }
+
+void ForkReservation::end(bool seen) {
   State* state = std::exchange(state_, nullptr);
   if (state == nullptr) return;
   {
     Core& core = *state->core;
     Core::Writer lock(core);
-    core.cancel_numbers(state->pid);
+    core.cancel_numbers(state->pid, seen);
     if (state->group == nullptr) --state->parent->thread_group->reserved_threads;
     state->unpin_groups(core);
     --core.open_reservations;

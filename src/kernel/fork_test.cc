@@ -38,6 +38,16 @@ TEST_F(ForkTest, CancelGivesTheNumberBack) {
   EXPECT_EQ(fork(init, {.set_tid = two})->vnr(), 2);
 }
 
+TEST_F(ForkTest, NumbersOfWhoHasBeenAreNotTheNextToBeGiven) {
+  kernel->reserve_fork(*init)->cancel();
+  EXPECT_EQ(fork(init)->vnr(), 2);
+  Result<ForkReservation> reservation = kernel->reserve_fork(*init);
+  reservation->abandon();
+  EXPECT_FALSE(*reservation);
+  EXPECT_EQ(root.nr_pids(), 2);
+  EXPECT_EQ(fork(init)->vnr(), 4);
+}
+
 TEST_F(ForkTest, MovedReservation) {
   Result<ForkReservation> first = kernel->reserve_fork(*init);
   Result<ForkReservation> second = kernel->reserve_fork(*init);

@@ -55,14 +55,14 @@ int Core::reserve_numbers(NamespaceImpl* ns, std::span<const Nr> set_tid, PidImp
   return error;
 }
 
-void Core::cancel_numbers(PidImpl* pid) {
+void Core::cancel_numbers(PidImpl* pid, bool seen) {
   NumberArray* array = pid->built_in();
   for (int i = 0; i <= array->level; ++i) {
     Upid& upid = array->upids()[i];
     if (upid.nr == 0) continue;
-    // Nobody has seen the number: if none was given since, the next child may have it (Linux
+    // If nobody has seen the number, and none was given since, the next child may have it (Linux
     // refuses most forks before it takes one).
-    if (upid.ns->numbers.last() == upid.nr) upid.ns->numbers.set_last(upid.nr - 1, nodes);
+    if (!seen && upid.ns->numbers.last() == upid.nr) upid.ns->numbers.set_last(upid.nr - 1, nodes);
     upid.ns->numbers.release(upid.nr, nodes);
     --upid.ns->reservations;
     upid.nr = 0;

@@ -115,6 +115,12 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
     patch(call, service);
   } else if (may_have_agent(process)) {
     const std::uintptr_t traps = count_trap(process, tree ? kTreeWeight : 1);
+    // What was done already must not be made again.
+    const SyscallContext::Outcome outcome = call.outcome();
+    if (outcome == SyscallContext::Outcome::kAnswer ||
+        outcome == SyscallContext::Outcome::kInject) {
+      return;
+    }
     const bool in_place = !has_flag(process, ProcessFlag::kBootsByStops);
     if (in_place ? time_to_boot(call, traps) : traps >= traps_before_stops_) {
       boot(call, listener, notification);

@@ -223,6 +223,7 @@ std::optional<bool> AgentForks::publish(std::uint32_t id, pid_t host, bool reape
   std::optional<InFlight> over;
   long number = -ENOMEM;
   // Given back before anybody is told.
+  if (*reservation) reservation->abandon();
   reservation.reset();
   membership = {};
   {
@@ -304,14 +305,16 @@ std::optional<long> AgentForks::forked(std::uint64_t key, pid_t host, const Call
     any_lost_ = true;
     lost_.push_back({Ref<ThreadGroup>(lost->parent->group()), lost->number});
   }
+  lost->reservation.abandon();
   return lost->number;
 }
 
 std::uint64_t AgentForks::ended(std::uint64_t key, bool failed) {
-  const auto fork = take(static_cast<std::uint32_t>(key >> 32));
+  auto fork = take(static_cast<std::uint32_t>(key >> 32));
   if (!fork) return 0;
   end_vfork(*fork);
   if (!failed && fork->child == InFlight::Child::kReserved) {
+    fork->reservation.abandon();
     const std::lock_guard lock(mutex_);
     any_lost_ = true;
     lost_.push_back({Ref<ThreadGroup>(fork->parent->group()), fork->number});
@@ -329,6 +332,7 @@ void AgentForks::stranger_died(std::uint64_t key) {
     any_lost_ = true;
     lost_.push_back({Ref<ThreadGroup>(lost->parent->group()), lost->number});
   }
+  lost->reservation.abandon();
   if (lost->caller) answer(*lost->caller, lost->number);
 }
 
@@ -449,16 +453,21 @@ void AgentForks::looked_for_orphans(std::chrono::steady_clock::time_point then, 
 void AgentForks::drop_orphans() {
   std::vector<InFlight> dropped;
   const auto now = std::chrono::steady_clock::now();
-  const std::lock_guard lock(mutex_);
-  for (auto it = in_flight_.begin(); it != in_flight_.end();) {
-    const auto at = it++;
-    const InFlight& fork = at->second;
-    if (!fork.looked_for || fork.child != InFlight::Child::kReserved) continue;
-    if (fork.quiet)
-      dropped_.push_back({Ref<PidNamespace>(fork.reservation.ns()), fork.number, now});
-    dropped.push_back(extract(at));
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = in_flight_.begin(); it != in_flight_.end();) {
+      const auto at = it++;
+      const InFlight& fork = at->second;
+      if (!fork.looked_for || fork.child != InFlight::Child::kReserved) continue;
+      if (fork.quiet) {
+        dropped_.push_back({Ref<PidNamespace>(fork.reservation.ns()), fork.number, now});
+      }
+      dropped.push_back(extract(at));
+    }
+    any_lost_ = any_lost_ || !dropped.empty();
   }
-  any_lost_ = any_lost_ || !dropped.empty();
+  // There may have been a child, and whoever knew its number is not to meet another by it.
+  for (InFlight& fork : dropped) fork.reservation.abandon();
 }
 
 void AgentForks::drop_all() {

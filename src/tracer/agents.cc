@@ -37,6 +37,10 @@ void Agents::inform(SyscallContext& call, Service service) {
   const std::lock_guard lock(mutex_);
   if (!has_flag(process, ProcessFlag::kAgentMapped)) set_flag(process, ProcessFlag::kAgentMapped);
   if (memory_is_shared(process) || is_left_alone(process)) return;
+  // A child of one that was told before.
+  if (has_flag(process, ProcessFlag::kNoAgent)) {
+    tell(call.tid(), offsetof(inject::State, ask_signals), 1);
+  }
   switch (service) {
     case inject::kServePid:
       tell(call.tid(), offsetof(inject::State, pid), static_cast<std::uint32_t>(process.vnr()));
@@ -180,6 +184,14 @@ void Agents::taint(Task& task) {
   set_flag(process, ProcessFlag::kProcTainted);
   if (!has_flag(process, ProcessFlag::kAgentMapped)) return;
   tell(task.level0(), offsetof(inject::State, ordinary_paths), 0);
+}
+
+void Agents::has_own_filter(Task& task) {
+  ThreadGroup& process = task.group();
+  const std::lock_guard lock(mutex_);
+  set_flag(process, ProcessFlag::kNoAgent);
+  if (!has_flag(process, ProcessFlag::kAgentMapped)) return;
+  tell(task.level0(), offsetof(inject::State, ask_signals), 1);
 }
 
 void Agents::more_threads(Task& task) {

@@ -61,8 +61,9 @@ class Agents {
 
   // What a process's agent may have been told holds no more; to be called before any of its threads
   // can run with the change. Any thread.
-  void taint(Task& task);         // it has, or gets, a directory inside /proc
-  void more_threads(Task& task);  // it is about to have a second thread
+  void taint(Task& task);           // it has, or gets, a directory inside /proc
+  void has_own_filter(Task& task);  // it is about to have a seccomp filter of its own
+  void more_threads(Task& task);    // it is about to have a second thread
   void share_memory(Task& task, bool for_vfork);
   void vfork_ended(ThreadGroup& parent, ThreadGroup* child);
   void parent_changed(ThreadGroup& process);

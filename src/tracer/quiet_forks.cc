@@ -80,7 +80,7 @@ void AgentForks::look_up(const std::vector<Quiet>& quiet) {
       if (is_gone(child.host)) {
         publish(fork.id, child.host, true);
       } else {
-        take(fork.id);
+        if (auto taken = take(fork.id)) taken->reservation.abandon();
       }
     } else if (const pid_t parent = Tracer::parent_or_process_of(child.host);
                parent == fork.parent->group().level0()) {
