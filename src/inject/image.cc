@@ -94,6 +94,10 @@ void Image::tell_waits() { store(&shared_->tell_waits, true); }
 void Image::signal_self(bool on) { store(&shared_->signal_self, on); }
 void Image::probe_paths(bool on) { store(&shared_->probe_paths, on); }
 
+bool Image::signals_self() const {
+  return std::atomic_ref<std::uint32_t>(shared_->signal_self).load(std::memory_order_acquire) != 0;
+}
+
 bool Image::asks_paths() const {
   return std::atomic_ref<std::uint32_t>(shared_->ask_paths).load(std::memory_order_acquire) != 0;
 }

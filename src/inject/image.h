@@ -35,6 +35,7 @@ class Image {
   void serve_forks(bool on);
   void probe_paths(bool on);
   void signal_self(bool on);
+  bool signals_self() const;
   // Who waits for a child says so from now on. Thread-safe.
   void tell_waits();
 

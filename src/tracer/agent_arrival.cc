@@ -115,10 +115,10 @@ void Agents::after_call(SyscallContext& call, int listener, std::uint64_t notifi
     patch(call, service);
   } else if (may_have_agent(process)) {
     const std::uintptr_t traps = count_trap(process, tree ? kTreeWeight : 1);
-    // What was done already must not be made again.
+    // What was done already must not be made again; a number is the same again.
     const SyscallContext::Outcome outcome = call.outcome();
-    if (outcome == SyscallContext::Outcome::kAnswer ||
-        outcome == SyscallContext::Outcome::kInject) {
+    if (!inject::answers(service) && (outcome == SyscallContext::Outcome::kAnswer ||
+                                      outcome == SyscallContext::Outcome::kInject)) {
       return;
     }
     const bool in_place = !has_flag(process, ProcessFlag::kBootsByStops);
@@ -229,19 +229,34 @@ void Agents::ended(const ThreadGroup& process) {
   if (has_flag(process, ProcessFlag::kBooting)) boots_.ended(process);
 }
 
-void Agents::boot_by_stops(SyscallContext& call, int listener, std::uint64_t notification) {
+bool Agents::could_signal_itself(const SyscallContext& call) const {
+  const ThreadGroup& process = call.task().group();
+  return runtime_.untraced() && image_ && image_->signals_self() && wanted_traps_ == 0 &&
+         !has_flag(process, ProcessFlag::kAgentMapped) && may_have_agent(process) &&
+         process.nr_threads() == 1 && !memory_is_shared(process);
+}
+
+bool Agents::bring_first(SyscallContext& call, int listener, std::uint64_t notification) {
+  call.expect_delay(SyscallContext::Delay::kMoment);
+  learn(call.task().group(), true);
+  return boot_by_stops(call, listener, notification);
+}
+
+bool Agents::boot_by_stops(SyscallContext& call, int listener, std::uint64_t notification) {
   ThreadGroup& process = call.task().group();
   const int fd = BootInPlace::add_descriptor(listener, notification, image_->fd());
   if (fd < 0) {
     set_flag(process, ProcessFlag::kAgentRefused);
-    return;
+    return false;
   }
   const int texts_fd =
       texts_ ? BootInPlace::add_descriptor(listener, notification, texts_->fd()) : -1;
   // The call is made once more: by then the descriptors are gone, and their numbers free again.
-  if (runtime_.tracer().map_agent(call.tid(), call.nr(), call.guest().ip(), fd, texts_fd)) {
-    call.answer(0);
+  if (!runtime_.tracer().map_agent(call.tid(), call.nr(), call.guest().ip(), fd, texts_fd)) {
+    return false;
   }
+  call.answer(0);
+  return true;
 }
 
 }  // namespace warren

@@ -49,6 +49,11 @@ class Agents {
   // `listener`. Notifier threads.
   void after_call(SyscallContext& call, int listener, std::uint64_t notification);
 
+  // Whether an agent could serve what the caller is about to do, a signal to its own process that
+  // would have it traced from now on, if only it had one.
+  bool could_signal_itself(const SyscallContext& call) const;
+  // It gets one before that. False: it is not to be. As after_call().
+  bool bring_first(SyscallContext& call, int listener, std::uint64_t notification);
   // The agent says that it has come without stops. Notifier threads.
   void booted(SyscallContext& call);
   // It has come, to a process of one thread, and nothing of the guest's has run with it yet. Any
@@ -102,7 +107,7 @@ class Agents {
   // cost so far.
   bool time_to_boot(SyscallContext& call, std::uintptr_t traps);
   void boot(SyscallContext& call, int listener, std::uint64_t notification);
-  void boot_by_stops(SyscallContext& call, int listener, std::uint64_t notification);
+  bool boot_by_stops(SyscallContext& call, int listener, std::uint64_t notification);
   void patch(SyscallContext& call, Service service);
   // The word of inject::State at `offset`. (mutex_)
   void tell(pid_t tid, std::size_t offset, std::uint32_t value);

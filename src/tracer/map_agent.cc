@@ -11,6 +11,7 @@
 #include <future>
 
 #include "inject/image.h"
+#include "inject/site.h"
 #include "tracer/process_flags.h"
 #include "tracer/ptrace.h"
 #include "tracer/tracer.h"
@@ -83,6 +84,13 @@ void Tracer::finish_mapping(Tracee& tracee) {
     set_flag(process, ProcessFlag::kAgentRefused);
   }
   guest.rewind(mapping.nr);
+  // Through the jump that may be there by now.
+  inject::SiteBytes site;
+  const std::uint64_t begin = mapping.after_syscall - site.size();
+  if (RemoteMemory(tracee.tid).read_bytes(begin, site.data(), site.size()) &&
+      inject::is_jump(site)) {
+    guest.set_ip(begin);
+  }
   ptrace_call::set_registers(tracee.tid, guest);
 }
 

@@ -238,13 +238,21 @@ bool Notifier::handle(void* notification, void* response) {
     if (serving.owns_lock()) serving.unlock();
     answered = carry_out(context, &answer);
   } else if (entry) {
+    context.offer_agent();
     if (entry->way != Way::kPtrace) entry->handler(context);
+    if (context.wants_agent() &&
+        !runtime_.agents().bring_first(context, listener_.get(), request.id)) {
+      context.refuse_agent();
+      entry->handler(context);
+    }
     using Outcome = SyscallContext::Outcome;
     const bool stop = entry->way == Way::kPtrace ||
                       (entry->way == Way::kNotifyFirst && context.outcome() != Outcome::kRun &&
                        context.outcome() != Outcome::kAnswer);
     if (stop) context.run();
-    runtime_.agents().after_call(context, listener_.get(), request.id);
+    if (!context.wants_agent()) {
+      runtime_.agents().after_call(context, listener_.get(), request.id);
+    }
     // Unless it is to be made again anyway, for the agent's sake.
     if (stop && context.outcome() == Outcome::kRun) {
       runtime_.tracer().redo(tid, request.data.nr, request.data.instruction_pointer,

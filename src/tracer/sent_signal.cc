@@ -30,16 +30,22 @@ bool has_plain_handler(const ThreadGroup& process, int signal) {
 
 }  // namespace
 
+bool sees_delivery(pid_t tid, int signal) {
+  if (signal <= 0 || signal > 64 || signal == SIGKILL || signal == SIGSTOP) return false;
+  const ProcStatus status = read_proc_status(tid);
+  return (((status.blocked | status.caught) >> (signal - 1)) & 1) != 0;
+}
+
 void trace_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal) {
   if (signal <= 0 || signal > 64 || signal == SIGKILL || signal == SIGSTOP) return;
   if (runtime.tracer().stays_traced(process) || has_plain_handler(process, signal)) return;
   const pid_t receiver = tid != 0 ? tid : process.level0();
-  const ProcStatus status = read_proc_status(receiver);
-  const bool seen = (((status.blocked | status.caught) >> (signal - 1)) & 1) != 0;
   // An init does not act by default, but what it has blocked may come later, and rt_sigtimedwait(2)
   // does not show what is blocked in it.
   const bool init = has_flag(process, ProcessFlag::kLeftInit);
-  if (seen || (init && acts_by_default(receiver, signal))) runtime.tracer().trace(process);
+  if (sees_delivery(receiver, signal) || (init && acts_by_default(receiver, signal))) {
+    runtime.tracer().trace(process);
+  }
 }
 
 void trace_init_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal) {

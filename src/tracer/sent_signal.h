@@ -15,6 +15,9 @@ class Runtime;
 class Task;
 class ThreadGroup;
 
+// Whether the thread has a handler for the signal, or has it blocked.
+bool sees_delivery(pid_t tid, int signal);
+
 // Before a signal is sent to the process (`tid` 0) or to one thread of it: if it may be seen by the
 // guest, and is not just acted on by default, the receiver is traced from now on, so that its
 // delivery makes a stop. Not on the tracer's thread.

@@ -22,6 +22,16 @@ namespace {
 
 constexpr int kMostSignal = 64;
 
+// Whether a signal of the caller's to its own process is for its agent to send, which it is to get
+// first. One that is traced for other reasons stays so.
+bool is_for_agent(SyscallContext& call, const ThreadGroup& target, int signal) {
+  const ThreadGroup& process = call.task().group();
+  return &target == &process && call.may_want_agent() &&
+         call.runtime().agents().could_signal_itself(call) &&
+         (process.is_init() || !call.runtime().tracer().stays_traced(process)) &&
+         sees_delivery(call.tid(), signal);
+}
+
 // Sends one process (or one thread of it) a signal in the caller's name. 0 or -errno.
 int send_to(SyscallContext& call, ThreadGroup& target, pid_t target_tid, int signal, int code) {
   if (signal < 0 || signal > kMostSignal) return -EINVAL;  // after ESRCH, as the kernel has it
@@ -51,6 +61,10 @@ void sys_kill(SyscallContext& call) {
     call.answer(-targets.error_code());
     return;
   }
+  if (pid > 0 && targets->size() == 1 && is_for_agent(call, *targets->front(), signal)) {
+    call.want_agent();
+    return;
+  }
   if (targets->size() > 1) call.expect_delay();
   // Many: success if one got it; else the last error (kill(2), and for -1 anything but EPERM).
   long answer = -ESRCH;
@@ -75,6 +89,10 @@ void send_to_thread(SyscallContext& call, Nr tgid, Nr tid, int signal) {
   if (!target || thread_is_ending(*target) ||
       (tgid != INT_MIN && target->group().nr_in(*ns) != tgid)) {
     call.answer(-ESRCH);
+    return;
+  }
+  if (&*target == &call.task() && is_for_agent(call, target->group(), signal)) {
+    call.want_agent();
     return;
   }
   call.answer(send_to(call, target->group(), target->level0(), signal, SI_TKILL));

@@ -114,7 +114,15 @@ class SyscallContext {
     if (on_delay_) on_delay_(delay);
   }
 
+  // Rather than by what the handler would do, the call is to be served by an agent in the caller,
+  // which has none yet. Where it cannot have one, the handler is asked again, and this is false.
+  bool may_want_agent() const { return may_want_agent_; }
+  void want_agent() { wants_agent_ = true; }
+
   // For back ends.
+  bool wants_agent() const { return wants_agent_; }
+  void refuse_agent() { wants_agent_ = may_want_agent_ = false; }
+  void offer_agent() { may_want_agent_ = true; }
   void set_delay_observer(std::function<void(Delay)> observer) { on_delay_ = std::move(observer); }
   Outcome outcome() const { return outcome_; }
   long answer_value() const { return answer_; }
@@ -150,6 +158,8 @@ class SyscallContext {
   UniqueFd fd_;
   int fd_flags_ = 0;
   FinishHandler finish_;
+  bool may_want_agent_ = false;
+  bool wants_agent_ = false;
   std::function<void(Delay)> on_delay_;
   bool lazy_ = false;
   bool notified_ = false;

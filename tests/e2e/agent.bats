@@ -76,6 +76,22 @@ guest_named() {
   [ "$output" = third ]
 }
 
+@test "a process that signals itself gets its agent before that, and each signal once" {
+  # shellcheck disable=SC2016
+  local program='trap "((n++))" USR1; for ((i = 0; i < 300; i++)); do kill -USR1 $$; done; echo $n' stops
+  if ! "$WARREN" doctor | grep -q "^ok *own pidfd"; then skip "SKIPPED: the host has no pidfd of oneself"; fi
+  for after in 0 1 8; do
+    run -0 --separate-stderr env WARREN_AGENT_AFTER=$after "$WARREN" run --stats --backend untraced -- bash -c "$program"
+    [ "$output" = 300 ]
+    stops=$(sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr")
+    [ "$after" != 0 ] || [ "$stops" -lt 100 ]
+    run -0 --separate-stderr env WARREN_AGENT_AFTER=$after "$WARREN" run --stats --backend untraced -- sh -c 'bash -c "$1"; true' sh "$program"
+    [ "$output" = 300 ]
+    stops=$(sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr")
+    [ "$after" != 0 ] || [ "$stops" -lt 100 ]
+  done
+}
+
 @test "the loader's looks for its own files cost nothing" {
   # shellcheck disable=SC2016
   notifications() {
