@@ -103,9 +103,8 @@ serve_exec:
   jne ask
   mov $ask, %r11d
 
-// Goes on at r11 with all registers kept, as an init that the supervisor looks after. Of several
-// threads none goes on before all signals are restored: what it does to one then would be undone.
-// They wait for each other with all signals blocked, or a handler might wait for its own thread.
+// Goes on at r11 with all registers kept, as an init that the supervisor looks after. It
+// has one thread: it comes here before it makes another.
 act_as_init:
   PUSH_ALL
 1:
@@ -114,27 +113,9 @@ act_as_init:
 init_acts_ip:
   cmp $-EINTR, %rax
   je 1b
-  lea -8(%rsp), %rsp
-  mov $all_signals, %esi
-  mov %rsp, %rdx
-  SET_SIGNAL_MASK
-2:
-  mov $1, %eax
-  xchg %eax, RESTORING
-  test %eax, %eax
-  jz 3f
-  mov $SYS_sched_yield, %eax
-  syscall
-  jmp 2b
-3:
   mov IGNORED, %r9
   RESTORE_SIGNALS
   movq $0, IGNORED
-  movl $0, RESTORING
-  mov %rsp, %rsi
-  xor %edx, %edx
-  SET_SIGNAL_MASK
-  lea 8(%rsp), %rsp
   POP_ALL
   jmp *%r11
 

@@ -104,7 +104,6 @@ struct State {
   // an init gets none that it has no handler for. Its program takes them for the default. The
   // agent's own.
   std::uint64_t ignored;
-  std::uint32_t restoring;  // not zero: a thread is restoring them
   // Not zero: a filter of the guest's own might kill for the calls by which the agent sends
   // signals.
   std::uint32_t ask_signals;
@@ -116,8 +115,7 @@ static_assert(offsetof(State, vfork_key) == WARREN_AGENT_VFORK_OFFSET);
 static_assert(offsetof(State, plain_handlers) == WARREN_AGENT_PLAIN_HANDLERS_OFFSET);
 static_assert(offsetof(State, children) == WARREN_AGENT_CHILDREN_OFFSET);
 static_assert(offsetof(State, ignored) == WARREN_AGENT_IGNORED_OFFSET);
-static_assert(offsetof(State, restoring) == WARREN_AGENT_IGNORED_OFFSET + 8);
-static_assert(offsetof(State, ask_signals) == WARREN_AGENT_IGNORED_OFFSET + 12);
+static_assert(offsetof(State, ask_signals) == WARREN_AGENT_IGNORED_OFFSET + 8);
 
 // A patched site. The site jumps through `entry`.
 struct Slot {
