@@ -10,8 +10,10 @@
 #define SIGVTALRM 26
 #define SIGPROF 27
 #define SIGIO 29
+#define SIG_DFL 0
 #define SIG_IGN 1
 #define SA_FLAGS 8  // in the kernel's struct sigaction
+#define SIGACTION_SIZE 32
 #define SA_SIGINFO 4
 #define SA_RESTART 0x10000000
 #define SA_RESETHAND 0x80000000
@@ -34,8 +36,8 @@
 #define S_R10 (SI_SIZE + 32)
 #define S_NR (SI_SIZE + 40)
 #define S_TO (SI_SIZE + 44)
-#define S_ACTION (SI_SIZE + 48)  // a struct sigaction
-#define SIGNAL_FRAME (S_ACTION + 32 + 128)
+#define S_ACTION (SI_SIZE + 48)
+#define SIGNAL_FRAME (S_ACTION + SIGACTION_SIZE + 128)
 
   // Goes to the supervisor with what is no signal, and with those that nobody can catch.
   .macro CHECK_OWN_SIGNAL signal
@@ -62,56 +64,82 @@
   mov %eax, S_NR(%rsp)
   .endm
 
+  // Of the signal ecx + 1, whose new struct sigaction, without SA_SIGINFO, is at rsi.
+  .macro NOTE_PLAIN_HANDLER
+  cmpq $SIG_IGN, (%rsi)
+  jbe 91f
+  testl $SA_RESTART, SA_FLAGS(%rsi)
+  jz 92f
+  // The next one would not be caught.
+  testl $SA_RESETHAND, SA_FLAGS(%rsi)
+  jnz 92f
+  lock btsq %rcx, PLAIN_HANDLERS
+  jmp 93f
+91:
+  // No handler. A child of vfork has its parent's State, whose handlers stay.
+  cmpq $0, VFORK_KEY
+  jne 93f
+92:
+  lock btrq %rcx, PLAIN_HANDLERS
+93:
+  .endm
+
+  // Below the frame's begin, behind the call's number.
+  .macro SAVE_SIGACTION
+  mov %eax, -8(%rsp)
+  mov %rdi, -24(%rsp)
+  mov %rsi, -32(%rsp)
+  mov %rdx, -40(%rsp)
+  mov %r10, -48(%rsp)
+  .endm
+
+  .macro RESTORE_SIGACTION
+  mov -24(%rsp), %rdi
+  mov -32(%rsp), %rsi
+  mov -40(%rsp), %rdx
+  mov -48(%rsp), %r10
+  .endm
+
+  // Whether the struct sigaction at rsi can be read ("equal"): libraries have it on their stack, and
+  // the page that (%rsp) is in has just been written to. Uses rax, rcx, rdx, rdi, rsi, r10, r11.
+  .macro PROBE_SIGACTION
+  lea SIGACTION_SIZE - 1(%rsi), %rcx
+  mov %rsi, %rax
+  xor %rsp, %rax
+  xor %rsp, %rcx
+  or %rcx, %rax
+  and $-PAGE, %rax
+  jz 92f
+  PROBE
+  jne 92f
+  add $SIGACTION_SIZE - 8, %rsi
+  PROBE
+92:
+  .endm
+
 // A handler that sees a number of the host's needs the supervisor; most see none. Only signals by
 // which the kernel tells one are looked at by it, as in the table of calls; of all, State says which
 // handlers need no stop.
 serve_sigaction:
-  lea -1(%rdi), %r11d
-  cmp $(NSIG - 1), %r11d
-  ja 1f
-  btq %r11, IGNORED
-  jc sigaction_of_init
-1:
+  cmpq $0, IGNORED
+  jne sigaction_of_init
+sigaction_of_others:
   UNLESS_UNTRACED ask
-sigaction_by_flags:
   test %rsi, %rsi
   jz 2f
   lea -1(%rdi), %r11d
   cmp $(NSIG - 1), %r11d
   ja 2f
   ENTER
-  mov %eax, -8(%rsp)
-  mov %rdi, -24(%rsp)
-  mov %rsi, -32(%rsp)
-  mov %rdx, -40(%rsp)
-  mov %r10, -48(%rsp)
-  // Whether its begin can be read, and then its flags.
-  PROBE
-  jne 3f
-  add $SA_FLAGS, %rsi
-  PROBE
-3:
-  mov -24(%rsp), %rdi
-  mov -32(%rsp), %rsi
-  mov -40(%rsp), %rdx
-  mov -48(%rsp), %r10
+  SAVE_SIGACTION
+  PROBE_SIGACTION
+  RESTORE_SIGACTION
   jne asked_for
   mov -8(%rsp), %eax
   lea -1(%rdi), %ecx
   testl $SA_SIGINFO, SA_FLAGS(%rsi)
   jnz sees_sender
-  testl $SA_RESTART, SA_FLAGS(%rsi)
-  jz 1f
-  // The next one would not be caught.
-  testl $SA_RESETHAND, SA_FLAGS(%rsi)
-  jnz 1f
-  // Neither ignored nor the default: a child of vfork, which has its parent's State, sets those.
-  cmpq $SIG_IGN, (%rsi)
-  jbe 1f
-  lock btsq %rcx, PLAIN_HANDLERS
-  jmp trusted_framed
-1:
-  lock btrq %rcx, PLAIN_HANDLERS
+  NOTE_PLAIN_HANDLER
   jmp trusted_framed
 2:
   ENTER

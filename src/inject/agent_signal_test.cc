@@ -1,4 +1,6 @@
 // Runs the agent's code for taking signals.
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <climits>
 #include <csignal>
@@ -234,6 +236,150 @@ TEST_F(AgentKill, OfAnInitWhatItHandles) {
     });
     EXPECT_EQ(calls, leaves ? 1 : 4);
   }
+}
+
+struct KernelAction {
+  std::uint64_t handler, flags, restorer, mask;
+  bool operator==(const KernelAction&) const = default;
+};
+
+// rt_sigaction(2). The agent's calls are notified here, and let go on.
+class AgentSigaction : public AgentSignal {
+ protected:
+  static constexpr std::uint64_t kHandler = 0x123456;
+  static constexpr std::uint64_t bit(int signal) { return std::uint64_t{1} << (signal - 1); }
+
+  void SetUp() override {
+    AgentSignal::SetUp();
+    handler_ = [](const Event& event, pid_t) {
+      return event.call == PrivateCall::kInitActs ? Answer{0} : Answer{.value = 0, .go_on = true};
+    };
+  }
+  static KernelAction action_of(int signal) {
+    KernelAction action{};
+    must(syscall(SYS_rt_sigaction, signal, nullptr, &action, 8) == 0);
+    return action;
+  }
+  // The result; checks the other registers and the red zone.
+  static long act(Guest& guest, int signal, std::uint64_t action, const KernelAction* old) {
+    Registers before = guest.registers();
+    before.rdi = static_cast<std::uint64_t>(signal);
+    before.rsi = action;
+    before.rdx = reinterpret_cast<std::uint64_t>(old);
+    before.r10 = 8;
+    auto* const red_zone = reinterpret_cast<unsigned char*>(before.rsp - 128);
+    std::fill(red_zone, red_zone + 128, 0xa5);
+    const Registers after = guest.call(SYS_rt_sigaction, before);
+    before.rax = after.rax;
+    check_registers(after, before, "rt_sigaction");
+    check(std::all_of(red_zone, red_zone + 128, [](unsigned char byte) { return byte == 0xa5; }),
+          "the red zone");
+    return static_cast<long>(after.rax);
+  }
+  static long act(Guest& guest, int signal, const KernelAction* action, const KernelAction* old) {
+    return act(guest, signal, reinterpret_cast<std::uint64_t>(action), old);
+  }
+};
+
+// On the stack, where it is read without asking, or elsewhere; of an init and of others.
+TEST_F(AgentSigaction, WhereverItLies) {
+  in_guest([](Guest& guest) {
+    constexpr std::size_t kPages = 2;
+    auto* const end =
+        static_cast<unsigned char*>(mmap(nullptr, (kPages + 1) * kPage, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) +
+        kPages * kPage;
+    must(munmap(end, kPage) == 0);
+    std::vector<unsigned char*> places;
+    for (std::size_t at = 256; at < 2 * kPage; at += 8) {
+      places.push_back(guest.stack().data() + guest.stack().size() / 2 + at);
+    }
+    for (std::size_t at = sizeof(KernelAction); at < kPages * kPage; at += 24) {
+      places.push_back(end - at);
+    }
+    std::uint64_t handler = kHandler;
+    for (const bool init : {false, true}) {
+      Guest::state().ignored = init ? bit(SIGKILL) : 0;
+      for (unsigned char* const place : places) {
+        const KernelAction before = action_of(SIGALRM);
+        KernelAction old{};
+        const KernelAction action{
+            .handler = ++handler, .flags = SA_RESTART | 0x04000000, .restorer = 1, .mask = 2};
+        std::memcpy(place, &action, sizeof action);
+        check(act(guest, SIGALRM, reinterpret_cast<KernelAction*>(place), &old) == 0, "it is set");
+        check(old == before && action_of(SIGALRM) == action, "to what it was set");
+        check((Guest::state().plain_handlers & bit(SIGALRM)) != 0, "a plain handler");
+      }
+      for (std::uint64_t at = 8; at < sizeof(KernelAction); at += 8) {
+        const auto place = reinterpret_cast<std::uint64_t>(end) - at;
+        check(act(guest, SIGALRM, place, nullptr) == -EFAULT, "it ends where nothing is");
+      }
+      for (const std::uint64_t place :
+           {std::uint64_t{1}, ~std::uint64_t{0}, std::uint64_t{1} << 63}) {
+        check(act(guest, SIGALRM, place, nullptr) == -EFAULT, "it lies nowhere");
+      }
+      check(action_of(SIGALRM).handler == handler, "nothing has changed");
+      check(act(guest, 65, nullptr, nullptr) == -EINVAL, "no signal");
+      check(act(guest, SIGKILL, nullptr, nullptr) == 0, "a signal that can be asked about");
+    }
+  });
+}
+
+// What an init ignores in place of its default is its default as far as it knows.
+TEST_F(AgentSigaction, OfAnInitThatIsLeft) {
+  in_guest([](Guest& guest) {
+    for (const int signal : {SIGPIPE, SIGALRM, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO}) {
+      const KernelAction ignored{.handler = 1, .flags = 0x04000000, .restorer = 3, .mask = 0};
+      KernelAction unseen = ignored, plain = ignored, old{};
+      unseen.handler = 0;
+      plain.handler = kHandler;
+      must(syscall(SYS_rt_sigaction, signal, &ignored, nullptr, 8) == 0);
+      Guest::state().ignored = bit(SIGKILL) | bit(signal);
+      check(act(guest, signal, nullptr, &old) == 0 && old == unseen, "a default");
+      check(act(guest, signal, nullptr, nullptr) == 0, "nothing is asked");
+      check(act(guest, signal, &plain, &old) == 0 && old == unseen, "was a default");
+      check(action_of(signal) == plain && Guest::state().ignored == bit(SIGKILL), "a handler");
+      check(act(guest, signal, &unseen, &old) == 0 && old == plain, "was a handler");
+      check(action_of(signal) == ignored, "ignored in place of the default");
+      check(Guest::state().ignored == (bit(SIGKILL) | bit(signal)), "as is noted");
+      check(act(guest, signal, &ignored, &old) == 0 && old == unseen, "was a default again");
+      check(act(guest, signal, nullptr, &old) == 0 && old == ignored, "is ignored for all");
+      // A child of vfork has dispositions of its own.
+      Guest::state().ignored = bit(SIGKILL) | bit(signal);
+      Guest::state().vfork_key = 1;
+      check(act(guest, signal, nullptr, &old) == 0 && old == ignored, "as it is");
+      check(act(guest, signal, &unseen, &old) == 0 && action_of(signal) == unseen, "and so set");
+      Guest::state().vfork_key = 0;
+    }
+  });
+  const auto acts = std::count_if(events_.begin(), events_.end(), [](const Event& event) {
+    return event.call == PrivateCall::kInitActs;
+  });
+  EXPECT_EQ(acts, 0);
+}
+
+// Ignoring a signal would take it away where it is pending.
+TEST_F(AgentSigaction, OfAnInitForWhichOneIsPending) {
+  in_guest([](Guest& guest) {
+    const KernelAction none{};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    must(sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
+    signal(SIGALRM, [](int) {});
+    must(kill(static_cast<pid_t>(syscall(SYS_getpid)), SIGALRM) == 0);
+    signal(SIGPIPE, SIG_IGN);
+    Guest::state().ignored = bit(SIGKILL) | bit(SIGPIPE);
+    check(act(guest, SIGALRM, &none, nullptr) == 0, "it is set");
+    check(Guest::state().ignored == 0, "the supervisor looks after it");
+    check(action_of(SIGPIPE).handler == 0 && action_of(SIGALRM).handler == 0, "by their defaults");
+    must(sigpending(&set) == 0);
+    check(sigismember(&set, SIGALRM) == 1, "it is pending still");
+  });
+  const auto acts = std::count_if(events_.begin(), events_.end(), [](const Event& event) {
+    return event.call == PrivateCall::kInitActs;
+  });
+  EXPECT_EQ(acts, 1);
 }
 
 }  // namespace

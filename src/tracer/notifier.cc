@@ -157,7 +157,6 @@ bool Notifier::handle(void* notification, void* response) {
   bool receiving = true;
   std::unique_lock serving(serving_, std::defer_lock);
   lock_soon(serving);
-  runtime_.stats().notifications.fetch_add(1, std::memory_order_relaxed);
   const auto& request = *static_cast<const seccomp_notif*>(notification);
   auto& answer = *static_cast<seccomp_notif_resp*>(response);
   answer.id = request.id;
@@ -172,6 +171,7 @@ bool Notifier::handle(void* notification, void* response) {
   auto said = request.data.nr == SYS_getpid
                   ? inject::private_call_at(request.data.instruction_pointer)
                   : inject::PrivateCall::kNone;
+  runtime_.stats().count_notification(request.data.nr, said != inject::PrivateCall::kNone);
   // Who is traced is traced through its forks.
   if (!runtime_.untraced() && said != inject::PrivateCall::kBooted) {
     said = inject::PrivateCall::kNone;

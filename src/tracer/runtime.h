@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -34,6 +35,19 @@ struct Stats {
   std::atomic<std::uint64_t> notifications{0};
   std::atomic<std::uint64_t> forks{0};
   std::atomic<std::uint64_t> deaths{0};
+  // Of the notifications, what each call's were, by its number; and those that agents make of their
+  // own (inject/layout.h, PrivateCall).
+  std::array<std::atomic<std::uint64_t>, 1024> notified{};
+  std::atomic<std::uint64_t> notified_by_agents{0};
+
+  void count_notification(int nr, bool by_agent) {
+    notifications.fetch_add(1, std::memory_order_relaxed);
+    if (by_agent) {
+      notified_by_agents.fetch_add(1, std::memory_order_relaxed);
+    } else if (static_cast<std::size_t>(nr) < notified.size()) {
+      notified[static_cast<std::size_t>(nr)].fetch_add(1, std::memory_order_relaxed);
+    }
+  }
 };
 
 class Tracer;

@@ -6,12 +6,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "control/exec_program.h"
 #include "control/server.h"
@@ -20,6 +24,7 @@
 #include "tracer/end_descendants.h"
 #include "tracer/front.h"
 #include "tracer/original_limits.h"
+#include "tracer/syscall_table.h"
 
 extern char** environ;
 
@@ -57,6 +62,20 @@ void print_stats(const Stats& stats) {
                static_cast<unsigned long long>(stats.notifications.load()),
                static_cast<unsigned long long>(stats.forks.load()),
                static_cast<unsigned long long>(stats.deaths.load()));
+  std::vector<std::pair<std::uint64_t, std::string>> notified;
+  const auto add = [&](std::uint64_t count, const std::string& of) {
+    if (count != 0) notified.emplace_back(count, of + " " + std::to_string(count));
+  };
+  add(stats.notified_by_agents.load(), "agents' own");
+  for (std::size_t nr = 0; nr < stats.notified.size(); ++nr) {
+    add(stats.notified[nr].load(), syscall_name(static_cast<int>(nr)));
+  }
+  if (notified.empty()) return;
+  std::stable_sort(notified.begin(), notified.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string line;
+  for (const auto& [count, text] : notified) line += (line.empty() ? "" : ", ") + text;
+  std::fprintf(stderr, "warren: notified: %s\n", line.c_str());
 }
 
 // 128+n for a death by signal n, as shells have it.

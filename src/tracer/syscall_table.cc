@@ -83,6 +83,13 @@ const SyscallEntry* find_syscall(int nr, Way way) {
   return (way == Way::kPtrace ? ptrace : notify)[nr];
 }
 
+std::string syscall_name(int nr) {
+  for (const SyscallEntry& entry : table()) {
+    if (entry.nr == nr) return entry.name;
+  }
+  return "call " + std::to_string(nr);
+}
+
 const SyscallEntry* find_untraced_syscall(int nr, const std::array<std::uint64_t, 6>& args) {
   static const Index first = index_of_first();
   if (nr < 0 || nr >= kMaxNr) return nullptr;

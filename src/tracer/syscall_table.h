@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "inject/layout.h"
 #include "tracer/trap_condition.h"
@@ -57,6 +58,8 @@ std::span<const SyscallEntry> syscall_table();
 // The entry that a trapped call belongs to, given the way that it came, kPtrace or kNotify; null if
 // none.
 const SyscallEntry* find_syscall(int nr, Way way);
+// As in the table; "call N" of one that is not in it.
+std::string syscall_name(int nr);
 // The entry whose condition the call meets, where guests run untraced; null if none.
 const SyscallEntry* find_untraced_syscall(int nr, const std::array<std::uint64_t, 6>& args);
 

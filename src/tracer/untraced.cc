@@ -96,7 +96,7 @@ bool Tracer::leave_init(ThreadGroup& process) {
 void Tracer::trace_init(ThreadGroup& process) {
   if (!has_flag(process, ProcessFlag::kLeftInit)) return;
   set_flag(process, ProcessFlag::kLeftInit, false);
-  trace(process);
+  do_now([&] { refresh_options(process); });
 }
 
 bool Tracer::wants_trace(const Tracee& tracee) const {

@@ -23,6 +23,17 @@ static void show_actions(const char* who) {
   say("%s:%s", who, all.empty() ? " all default" : all.c_str());
 }
 
+static void show_action(const char* what, const struct sigaction& action) {
+  say("%s %s, flags %x, SIGUSR2 %s", what,
+      action.sa_handler == SIG_DFL   ? "default"
+      : action.sa_handler == SIG_IGN ? "ignored"
+                                     : "handled",
+      action.sa_flags & ~0x04000000 /* SA_RESTORER, libc's */,
+      sigismember(&action.sa_mask, SIGUSR2) ? "masked" : "not masked");
+}
+
+static struct sigaction* const kNowhere = reinterpret_cast<struct sigaction*>(0x1000);
+
 static void show_status(const char* who) {
   FILE* file = fopen("/proc/self/status", "r");
   char line[256];
@@ -204,6 +215,52 @@ int main(int argc, char** argv) {
   SHOW(signal(SIGXFSZ, SIG_IGN) == SIG_DFL);
   show_actions("init");
   children("with one ignored");
+
+  say("-- and none again");
+  for (const int sig : {SIGALRM, SIGIO, SIGXFSZ}) {
+    action.sa_handler = handler;
+    action.sa_flags = SA_NODEFER;
+    SHOW(sigaction(sig, &action, nullptr));
+    action.sa_handler = SIG_DFL;
+    action.sa_flags = SA_RESTART;
+    sigaddset(&action.sa_mask, SIGUSR2);
+    SHOW(sigaction(sig, &action, &old));
+    show_action("was", old);
+    SHOW(sigaction(sig, nullptr, &old));
+    show_action("is", old);
+    action.sa_handler = SIG_IGN;
+    SHOW(sigaction(sig, &action, &old));
+    show_action("was", old);
+    action.sa_handler = SIG_DFL;
+    SHOW(sigaction(sig, &action, &old));
+    show_action("was", old);
+  }
+  SHOW(syscall(SYS_rt_sigaction, SIGALRM, nullptr, kNowhere, 8));
+  SHOW(syscall(SYS_rt_sigaction, SIGALRM, kNowhere, nullptr, 8));
+  signal(SIGALRM, handler);
+  // It is set, though what it was cannot be told.
+  const void* const ignored[4] = {reinterpret_cast<void*>(SIG_IGN)};
+  SHOW(syscall(SYS_rt_sigaction, SIGALRM, ignored, kNowhere, 8));
+  SHOW(sigaction(SIGALRM, nullptr, &old));
+  show_action("is", old);
+  SHOW(signal(SIGALRM, SIG_DFL) == SIG_IGN);
+  SHOW(syscall(SYS_rt_sigaction, SIGALRM, nullptr, &old, 4));
+  wait_for_alarm();
+  SHOW(raise(SIGIO));
+  children("with none");
+
+  say("-- pending");
+  MUST(sigprocmask(SIG_BLOCK, &set, nullptr));
+  signal(SIGALRM, handler);
+  wait_for_alarm();
+  SHOW(signal(SIGALRM, SIG_DFL) == handler);
+  MUST(sigpending(&pending));
+  say("SIGALRM %s", sigismember(&pending, SIGALRM) ? "pending" : "not pending");
+  in_child("fork", [] { show_actions("child"); });
+  MUST(sigpending(&pending));
+  say("SIGALRM %s", sigismember(&pending, SIGALRM) ? "pending" : "not pending");
+  MUST(sigprocmask(SIG_UNBLOCK, &set, nullptr));
+  children("with nothing pending");
 
   say("-- threads");
   pthread_t thread;
