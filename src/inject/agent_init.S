@@ -241,11 +241,9 @@ hand_over_sigaction:
   mov $serve_sigaction, %r11d
   jmp act_as_init
 
-serve_exec:
-  cmpq $0, IGNORED
-  je ask
+exec_of_init:
   cmpq $0, VFORK_KEY
-  jne ask
+  jne exec_unless_missing
   mov $ask, %r11d
 
 // Goes on at r11 with all registers kept, as an init that the supervisor looks after. It

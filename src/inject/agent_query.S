@@ -8,6 +8,7 @@
 
 #define SIZEOF_STAT 144  // no smaller than struct statfs
 #define SIZEOF_STATX 256
+#define AT_EACCESS 0x200
 
   .macro MAY_QUERY path, otherwise
   cmpl $0, PROBE_PATHS
@@ -99,3 +100,41 @@ query_answered:
 query_readable:
   movl $0, ANSWERED(%rsp)
   jmp readable
+
+// Whoever looks for a program along PATH tries many that are not there, and an exec of such a path
+// does nothing but say so. An init that is left execs as one that is not.
+serve_exec:
+  cmpq $0, IGNORED
+  jne exec_of_init
+exec_unless_missing:
+  cmp $SYS_execve, %eax
+  jne ask
+  MAY_QUERY %rdi, ask
+  lea -FRAME - FRAME(%rsp), %rsp
+  mov %rcx, FRAME(%rsp)
+  mov %rax, FRAME - 8(%rsp)
+  mov %rdi, FRAME - 24(%rsp)
+  mov %rsi, FRAME - 32(%rsp)
+  mov %rdx, FRAME - 40(%rsp)
+  mov %r10, FRAME - 48(%rsp)
+  movq $1f, (%rsp)
+  mov %rdi, %rsi
+  mov $AT_FDCWD, %edi
+  xor %edx, %edx
+  mov $AT_EACCESS, %r10d
+  mov $SYS_faccessat2, %eax
+  jmp trusted_framed
+1:
+  mov -24(%rsp), %rdi
+  mov -32(%rsp), %rsi
+  mov -40(%rsp), %rdx
+  mov -48(%rsp), %r10
+  mov %rdi, %r11
+  cmp $-ENOENT, %rax
+  je query_answered
+  cmp $-ENOTDIR, %rax
+  je query_answered
+  mov -8(%rsp), %eax
+  mov (%rsp), %rcx
+  lea FRAME(%rsp), %rsp
+  jmp ask

@@ -55,7 +55,7 @@ Result<std::unique_ptr<Container>> Container::create(const std::string& name, Fr
   if (agents.enabled()) (void)agents.keep_texts();
   const bool agent_paths = agents.enabled() && !service.ask_paths;
   std::vector<LoaderCall> loader;
-  if (agent_paths) loader = find_loader_calls(arch::kLoader);
+  if (agent_paths) loader = find_loader_calls(arch::kLoader, below_loader());
   agents.expect_unseen_calls(loader);
   container->filter_ =
       build_seccomp_filter(syscall_table(), agent_paths, container->runtime_.untraced(), loader);

@@ -2,13 +2,17 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -22,6 +26,8 @@ namespace {
 
 // No loader is larger.
 constexpr off_t kLargest = off_t{4} << 20;
+// What glibc's loader asks the kernel for at first (elf/dl-minimal-malloc.c).
+constexpr std::uint32_t kFirstMemory = 2 * inject::kPage;
 
 using Bytes = std::vector<unsigned char>;
 
@@ -94,7 +100,7 @@ std::vector<std::uint64_t> places_of(const Bytes& file, const std::vector<Elf64_
 
 }  // namespace
 
-std::vector<LoaderCall> find_loader_calls(const char* path) {
+std::vector<LoaderCall> find_loader_calls(const char* path, std::optional<std::uint64_t> below) {
   using namespace std::string_view_literals;
   struct Sought {
     int nr;
@@ -111,10 +117,36 @@ std::vector<LoaderCall> find_loader_calls(const char* path) {
     if (!text) continue;
     for (const std::uint64_t ip : places_of(file, parts, sought.nr)) {
       calls.push_back({sought.nr, sought.argument, static_cast<std::uint32_t>(ip % inject::kPage),
-                       static_cast<std::int32_t>(*text - ip)});
+                       static_cast<std::int32_t>(*text - ip), 1});
+      // By the same places.
+      if (below && sought.nr == SYS_openat) {
+        const std::uint64_t begin = parts[0].p_vaddr / inject::kPage * inject::kPage;
+        calls.push_back({sought.nr, sought.argument, static_cast<std::uint32_t>(ip % inject::kPage),
+                         static_cast<std::int32_t>(begin - *below - kFirstMemory - ip),
+                         kFirstMemory});
+      }
     }
   }
   return calls;
+}
+
+std::optional<std::uint64_t> below_loader() {
+  const std::uint64_t loader = getauxval(AT_BASE);
+  const std::unique_ptr<FILE, int (*)(FILE*)> maps(std::fopen("/proc/self/maps", "re"),
+                                                   &std::fclose);
+  if (loader == 0 || !maps) return {};
+  // The kernel's own mappings, of which each begins where the last ended, up to the loader.
+  std::uint64_t first = 0, last_end = 0;
+  std::array<char, 512> line;
+  while (std::fgets(line.data(), line.size(), maps.get())) {
+    std::uint64_t begin = 0, end = 0;
+    if (std::sscanf(line.data(), "%" SCNx64 "-%" SCNx64, &begin, &end) != 2) continue;
+    if (begin == loader) return last_end == loader ? loader - first : 0;
+    if (!std::strstr(line.data(), "[v")) continue;  // [vdso], [vvar], [vvar_vclock]
+    if (begin != last_end) first = begin;
+    last_end = end;
+  }
+  return {};
 }
 
 }  // namespace warren

@@ -67,7 +67,7 @@ bool is_here(const std::vector<Part>& parts, const LoaderCall& call, const std::
 }
 
 TEST(LoaderCalls, AreThoseOfTheLoaderOnThisHost) {
-  const std::vector<LoaderCall> calls = find_loader_calls(arch::kLoader);
+  const std::vector<LoaderCall> calls = find_loader_calls(arch::kLoader, {});
   const std::vector<Part> parts = loader_here();
   ASSERT_FALSE(parts.empty());
   for (const int nr : {SYS_access, SYS_openat}) {
@@ -83,12 +83,45 @@ TEST(LoaderCalls, AreThoseOfTheLoaderOnThisHost) {
   }
 }
 
+// Those of this process's: the loader keeps the names by which it has opened them.
+TEST(LoaderCalls, LibrariesAreOpenedByNamesInItsFirstMemory) {
+  const auto below = below_loader();
+  ASSERT_TRUE(below);
+  const std::vector<LoaderCall> calls = find_loader_calls(arch::kLoader, below);
+  const std::vector<Part> parts = loader_here();
+  std::vector<std::uint64_t> names;
+  dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void* to) {
+        if (object->dlpi_name[0] == '/' && object->dlpi_addr != getauxval(AT_BASE)) {
+          static_cast<std::vector<std::uint64_t>*>(to)->push_back(
+              reinterpret_cast<std::uint64_t>(object->dlpi_name));
+        }
+        return 0;
+      },
+      &names);
+  ASSERT_FALSE(names.empty());
+  const std::uint64_t name = names[0];
+  EXPECT_TRUE(std::any_of(calls.begin(), calls.end(), [&](const LoaderCall& call) {
+    if (call.size == 1) return false;
+    EXPECT_EQ(call.nr, SYS_openat);
+    EXPECT_EQ(call.argument, 1);
+    for (const Part& part : parts) {
+      for (std::uint64_t page = part.begin; page < part.end; page += inject::kPage) {
+        const std::uint64_t begin =
+            page + call.ip_offset + static_cast<std::uint64_t>(std::int64_t{call.distance});
+        if (name - begin < call.size) return true;
+      }
+    }
+    return false;
+  }));
+}
+
 TEST(LoaderCalls, AFileThatIsNoLoaderHasNone) {
-  EXPECT_TRUE(find_loader_calls("/nonexistent").empty());
-  EXPECT_TRUE(find_loader_calls("/").empty());
-  EXPECT_TRUE(find_loader_calls("/dev/null").empty());
-  EXPECT_TRUE(find_loader_calls("/etc/passwd").empty());
-  EXPECT_TRUE(find_loader_calls("/bin/true").empty());
+  EXPECT_TRUE(find_loader_calls("/nonexistent", 0).empty());
+  EXPECT_TRUE(find_loader_calls("/", 0).empty());
+  EXPECT_TRUE(find_loader_calls("/dev/null", 0).empty());
+  EXPECT_TRUE(find_loader_calls("/etc/passwd", 0).empty());
+  EXPECT_TRUE(find_loader_calls("/bin/true", 0).empty());
 }
 
 TEST(LoaderCalls, ADamagedFileIsReadWithinItsBounds) {
@@ -97,13 +130,13 @@ TEST(LoaderCalls, ADamagedFileIsReadWithinItsBounds) {
   const std::string path = testing::TempDir() + "/loader-" + std::to_string(getpid());
   for (std::size_t size = 0; size < bytes.size(); size = size * 3 / 2 + 7) {
     std::ofstream(path, std::ios::binary) << bytes.substr(0, size);
-    EXPECT_TRUE(find_loader_calls(path.c_str()).empty()) << size;
+    EXPECT_TRUE(find_loader_calls(path.c_str(), 0).empty()) << size;
   }
   for (std::size_t at = 0; at < 1024; ++at) {
     std::string damaged = bytes;
     damaged[at] = '\xff';
     std::ofstream(path, std::ios::binary) << damaged;
-    (void)find_loader_calls(path.c_str());  // whatever it finds, under ASan
+    (void)find_loader_calls(path.c_str(), 0);  // whatever it finds, under ASan
   }
   std::remove(path.c_str());
 }

@@ -173,8 +173,9 @@ void emit_signal_self(Assembler& out) {
   out.answer(SECCOMP_RET_ALLOW);
 }
 
-// A call that the dynamic loader makes with a path of its own is let through. The upper halves of
-// both addresses are one, but where the loader lies across 4 GiB; such a call goes on as others.
+// A call that the dynamic loader makes with a path of its own, or a library's, is let through. The
+// upper halves of both addresses are one, but where the loader lies across 4 GiB; such a call goes
+// on as others.
 void emit_loader(Assembler& out, const LoaderCall& call) {
   constexpr std::size_t kIp = offsetof(seccomp_data, instruction_pointer);
   const std::size_t path = offsetof(seccomp_data, args) +
@@ -182,10 +183,11 @@ void emit_loader(Assembler& out, const LoaderCall& call) {
   out.load(kIp);
   out.statement(BPF_MISC | BPF_TAX, 0);
   out.statement(BPF_ALU | BPF_AND | BPF_K, inject::kPage - 1);
-  out.jump(BPF_JEQ, call.ip_offset, 0, 9);
+  out.jump(BPF_JEQ, call.ip_offset, 0, 10);
   out.load(path);
   out.statement(BPF_ALU | BPF_SUB | BPF_X, 0);
-  out.jump(BPF_JEQ, static_cast<std::uint32_t>(call.distance), 0, 6);
+  out.statement(BPF_ALU | BPF_SUB | BPF_K, static_cast<std::uint32_t>(call.distance));
+  out.jump(BPF_JGE, call.size, 6, 0);
   out.load(kIp + sizeof(std::uint32_t));
   out.statement(BPF_MISC | BPF_TAX, 0);
   out.load(path + sizeof(std::uint32_t));

@@ -185,7 +185,16 @@ TEST_F(SeccompFilter, TheTrustedPlaceMayMakeNothingElse) {
 }
 
 TEST_F(SeccompFilter, OfTheLoadersCallsThoseThatItMakesWithItsOwnPathsAreLetThrough) {
-  const std::vector<LoaderCall> loader = find_loader_calls(arch::kLoader);
+  const std::vector<LoaderCall> loader = find_loader_calls(arch::kLoader, below_loader());
+  const auto is_any_of = [&loader](const seccomp_data& data) {
+    return std::any_of(loader.begin(), loader.end(), [&](const LoaderCall& call) {
+      return static_cast<std::uint64_t>(data.nr) == static_cast<std::uint64_t>(call.nr) &&
+             data.instruction_pointer % inject::kPage == call.ip_offset &&
+             data.args[call.argument] - data.instruction_pointer -
+                     static_cast<std::uint64_t>(std::int64_t{call.distance}) <
+                 call.size;
+    });
+  };
   ASSERT_FALSE(loader.empty());
   const auto filter = build_seccomp_filter(syscall_table(), true, true, loader);
   const auto asking = build_seccomp_filter(syscall_table(), false, true, loader);
@@ -196,14 +205,16 @@ TEST_F(SeccompFilter, OfTheLoadersCallsThoseThatItMakesWithItsOwnPathsAreLetThro
       auto& path = data.args[call.argument];
       const std::uint64_t its_own =
           data.instruction_pointer + static_cast<std::uint64_t>(std::int64_t{call.distance});
-      path = its_own;
-      EXPECT_EQ(answer(filter, data), SECCOMP_RET_ALLOW) << call.nr;
-      EXPECT_EQ(answer(asking, data), SECCOMP_RET_USER_NOTIF) << call.nr;
+      for (const std::uint64_t at : {0u, call.size / 2, call.size - 1}) {
+        path = its_own + at;
+        EXPECT_EQ(answer(filter, data), SECCOMP_RET_ALLOW) << call.nr;
+        EXPECT_EQ(answer(asking, data), SECCOMP_RET_USER_NOTIF) << call.nr;
+      }
       for (const std::uint64_t other :
-           {its_own + 1, its_own - 1, its_own + 0x1000, its_own + 0x100000000,
+           {its_own + call.size, its_own - 1, its_own + call.size + 0xfff, its_own + 0x100000000,
             its_own - 0x100000000, its_own & 0xffffffff, std::uint64_t{0}}) {
-        if (other == its_own) continue;
         path = other;
+        if (is_any_of(data)) continue;
         EXPECT_EQ(answer(filter, data), SECCOMP_RET_USER_NOTIF) << call.nr << " of " << other;
       }
       path = its_own;

@@ -343,6 +343,7 @@ void exec_path(SyscallContext& call, int dirfd, std::uint64_t address) {
   const auto answer =
       call.runtime().procfs().host_path(base_of(call, dirfd), argument.path(), {}, view);
   if (settled(call, answer)) return;
+  if (::access(answer.text.c_str(), F_OK) != 0) return call.answer(-errno);
   call.answer(-EACCES);  // docs/compat.md
 }
 

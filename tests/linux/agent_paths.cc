@@ -226,6 +226,7 @@ static void bad_paths() {
           site<2, SYS_mkdir>(arg(path), 0700),
           site<2, SYS_unlink>(arg(path)),
           site<2, SYS_rename>(arg(path), arg("/nonexistent/x")),
+          site<2, SYS_execve>(arg(path), 0, 0),
       };
       std::string now;
       for (long result : got)
@@ -263,6 +264,35 @@ static void bad_paths() {
   const int file = MUST(memfd_create("short", 0));
   char* behind = static_cast<char*>(mmap(nullptr, page, PROT_READ, MAP_SHARED, file, 0));
   every_call("behind a file's end", behind);
+}
+
+// What an exec says that finds no program, or none that may run; nothing else comes of it.
+static void missing_programs() {
+  char name[] = "x";
+  char* argv[] = {name, nullptr};
+  const auto execs = [&] {
+    for (const char* path : {"/nonexistent", "nonexistent", "./nonexistent", "/etc/passwd",
+                             "/etc/passwd/x", "/etc", "/", "/proc/none", "/proc/self/none",
+                             "/proc/1/none", "/proc/self/fd/99", "/nonexistent/proc"}) {
+      std::string results;
+      for (int i = 0; i < 3; i++) {
+        for (const long arguments : {arg(argv), 0L, 8L}) {
+          const long result = site<2, SYS_execve>(arg(path), arguments, arguments);
+          results += std::string(" ") + errno_name(static_cast<int>(-result));
+        }
+      }
+      say("%s:%s", path, results.c_str());
+    }
+  };
+  execs();
+  in_child("a child", execs);
+  const pid_t pid = vfork();
+  if (pid == 0) {
+    execs();
+    execl("/bin/echo", "echo", "there", nullptr);
+    _exit(127);
+  }
+  say("a child of vfork: %s", reap(pid).c_str());
 }
 
 static void fault_at_24() { asm volatile("movb $1, 24" ::: "memory"); }
@@ -344,6 +374,7 @@ static void bad_paths_and_signals() {
 int main() {
   below_init([] {
     in_child("bad paths", bad_paths);
+    in_child("missing programs", missing_programs);
     bad_paths_and_signals();
     standard_files();
     in_child("relative", relative);
