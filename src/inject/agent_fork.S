@@ -16,6 +16,7 @@
 #define CLONE_VFORK 0x4000
 #define CLONE_PARENT 0x8000
 #define CLONE_THREAD 0x10000
+#define CLONE_THREAD_BIT 16
 #define CLONE_PARENT_SETTID 0x100000
 #define CLONE_DETACHED 0x400000
 #define CLONE_CHILD_SETTID 0x1000000
@@ -123,9 +124,14 @@ go:
 1:
   bt $KEY_QUIET_BIT, %r9
   jc begin_quiet
-  // Children that tell of themselves do not restore them.
+  // Children that tell of themselves do not restore them. Threads need not.
   cmpq $0, IGNORED
   je go_loud
+  cmp $SYS_clone, %eax
+  jne 1f
+  bt $CLONE_THREAD_BIT, %edi
+  jc go_loud
+1:
   mov $go_loud, %r11d
   jmp act_as_init
 go_loud:
@@ -156,6 +162,16 @@ serve_clone:
   cmp $CLONE_VM, %eax
   je ask_unusual
 go_clone:
+  // An init that is to have threads goes untraced while it has one: its signals are its own to
+  // change from then on.
+  bt $CLONE_THREAD_BIT, %edi
+  jnc 2f
+  cmpl $1, PID
+  jne 2f
+  cmpq $0, IGNORED
+  jne 2f
+  call leave_init
+2:
   BEGIN begin_ip
   // The kernel looks at the lower half only.
   mov %edi, %ecx

@@ -179,6 +179,40 @@ TEST_F(AgentFork, WhatTheKernelRefusesFails) {
                             PrivateCall::kFailed, PrivateCall::kFailed, PrivateCall::kFailed}));
 }
 
+// Its signals are seen to while it has one thread, and stay so when it has more.
+TEST_F(AgentFork, AnInitIsLeftBeforeItHasThreads) {
+  for (const bool leaves : {true, false}) {
+    events_.clear();
+    handler_ = [&](const Event& event, pid_t) -> std::optional<Answer> {
+      if (event.call == PrivateCall::kLeaveInit) return Answer{leaves ? 1 : 0};
+      if (event.call == PrivateCall::kNone) return Answer{.value = 0, .go_on = true};
+      return std::nullopt;
+    };
+    in_guest([&](Guest& guest) {
+      Guest::state().pid = 1;
+      for (int i = 0; i < 2; ++i) {
+        Registers before = guest.registers();
+        before.rdi = CLONE_THREAD | CLONE_PARENT_SETTID;  // which the kernel refuses
+        before.rsi = guest.child_stack_top();
+        const Registers after = guest.call(SYS_clone, before);
+        before.rax = static_cast<std::uint64_t>(-EINVAL);
+        check_registers(after, before, "clone");
+        check((Guest::state().ignored != 0) == leaves, "what is ignored");
+        struct sigaction action;
+        must(sigaction(SIGPIPE, nullptr, &action) == 0);
+        check((action.sa_handler == SIG_IGN) == leaves, "SIGPIPE");
+      }
+    });
+    const auto count = [&](PrivateCall call) {
+      return std::count_if(events_.begin(), events_.end(),
+                           [&](const Event& event) { return event.call == call; });
+    };
+    EXPECT_EQ(count(PrivateCall::kLeaveInit), leaves ? 1 : 2);
+    EXPECT_EQ(count(PrivateCall::kBegin), 2);
+    EXPECT_EQ(count(PrivateCall::kInitActs), 0);
+  }
+}
+
 // The registers before calls that all forks can be tried with.
 Registers some_fork(Guest& guest, int nr, clone_args* args) {
   Registers before = guest.registers();

@@ -31,6 +31,31 @@
   mov (%rdi), %rax
   .endm
 
+  // One thread at a time changes signals and says so. Others wait, with all signals blocked, or a
+  // handler might wait for its own thread; the mask is kept at `mask`. Uses rax, rcx, rdx, rdi, rsi,
+  // r10, r11.
+  .macro BEGIN_CHANGE mask
+  mov $all_signals, %esi
+  lea \mask, %rdx
+  SET_SIGNAL_MASK
+91:
+  mov $1, %eax
+  xchg %eax, CHANGING
+  test %eax, %eax
+  jz 92f
+  mov $SYS_sched_yield, %eax
+  syscall
+  jmp 91b
+92:
+  .endm
+
+  .macro END_CHANGE mask
+  movl $0, CHANGING
+  lea \mask, %rsi
+  xor %edx, %edx
+  SET_SIGNAL_MASK
+  .endm
+
   // Default again, of the signals in r9. Uses rax, rcx, rdx, rdi, rsi, r8, r10, r11.
   .macro RESTORE_SIGNALS
   mov $default_action, %esi
@@ -183,10 +208,7 @@ sigaction_of_init:
   jc hand_over_framed
 2:
   mov %r8, I_R8(%rsp)
-  // Signals wait: a handler might set it, too.
-  mov $all_signals, %esi
-  lea I_MASK(%rsp), %rdx
-  SET_SIGNAL_MASK
+  BEGIN_CHANGE I_MASK(%rsp)
   mov -24(%rsp), %rdi
   mov -40(%rsp), %rdx
   lea -1(%rdi), %ecx
@@ -204,9 +226,7 @@ sigaction_of_init:
   mov $SYS_rt_sigaction, %eax
   syscall
   mov %rax, I_RESULT(%rsp)
-  lea I_MASK(%rsp), %rsi
-  xor %edx, %edx
-  SET_SIGNAL_MASK
+  END_CHANGE I_MASK(%rsp)
   mov I_R8(%rsp), %r8
   jmp 4f
 3:
@@ -246,14 +266,18 @@ exec_of_init:
   jne exec_unless_missing
   mov $ask, %r11d
 
-// Goes on at r11 with all registers kept, as an init that the supervisor looks after. It
-// has one thread: it comes here before it makes another.
+// Goes on at r11 with all registers kept, as an init that the supervisor looks after. Of several
+// threads none goes on before all signals are restored: what it does to one then would be undone.
 act_as_init:
   PUSH_ALL
   call init_acts
+  lea -8(%rsp), %rsp
+  BEGIN_CHANGE (%rsp)
   mov IGNORED, %r9
   RESTORE_SIGNALS
   movq $0, IGNORED
+  END_CHANGE (%rsp)
+  lea 8(%rsp), %rsp
   POP_ALL
   jmp *%r11
 

@@ -104,6 +104,7 @@ struct State {
   // an init gets none that it has no handler for. Its program takes them for the default. The
   // agent's own.
   std::uint64_t ignored;
+  std::uint32_t changing;  // not zero: a thread is about to change them
   // Not zero: a filter of the guest's own might kill for the calls by which the agent sends
   // signals.
   std::uint32_t ask_signals;
@@ -115,7 +116,8 @@ static_assert(offsetof(State, vfork_key) == WARREN_AGENT_VFORK_OFFSET);
 static_assert(offsetof(State, plain_handlers) == WARREN_AGENT_PLAIN_HANDLERS_OFFSET);
 static_assert(offsetof(State, children) == WARREN_AGENT_CHILDREN_OFFSET);
 static_assert(offsetof(State, ignored) == WARREN_AGENT_IGNORED_OFFSET);
-static_assert(offsetof(State, ask_signals) == WARREN_AGENT_IGNORED_OFFSET + 8);
+static_assert(offsetof(State, changing) == WARREN_AGENT_IGNORED_OFFSET + 8);
+static_assert(offsetof(State, ask_signals) == WARREN_AGENT_IGNORED_OFFSET + 12);
 
 // A patched site. The site jumps through `entry`.
 struct Slot {

@@ -54,6 +54,12 @@ void Tracer::on_death(pid_t tid, int status) {
   const bool was_alive = group->state() == GroupState::kAlive;
   // Before it is forgotten what it was.
   const Ref<PidNamespace> founded = group->is_init() ? outermost_of(*group) : nullptr;
+  // The first thread's is told last; of those that were not traced, nobody else tells for sure.
+  if (task->is_leader()) {
+    for (const Ref<Task>& thread : group->threads()) {
+      if (thread != task && thread->alive()) end_task(thread, 0);
+    }
+  }
   end_task(task, status);
   if (has_flag(*group, ProcessFlag::kTracesGuests)) {
     guest_tracer_ended(*task, group->state() != GroupState::kAlive);

@@ -116,14 +116,24 @@ guest_named() {
     sed -n 's/^warren: \([0-9]*\) stops.*/\1/p' <<<"$stderr"
   }
   cat >signals.py <<-END
-	import os, signal, sys
+	import os, signal, sys, time
 	count = 0
+	seen, tell = os.pipe()
 	def handler(number, frame):
 	    global count
 	    count += 1
+	    os.write(tell, b"x")
 	signal.signal(signal.SIGUSR1, handler)
 	signal.siginterrupt(signal.SIGUSR1, sys.argv[1] == "interrupts")
-	for i in range(int(sys.argv[2])): os.kill(os.getpid(), signal.SIGUSR1)
+	parent = os.getpid()
+	sender = os.fork()
+	if sender == 0:
+	    for i in range(int(sys.argv[2])):
+	        os.kill(parent, signal.SIGUSR1)
+	        os.read(seen, 1)
+	    os._exit(0)
+	while count < int(sys.argv[2]): time.sleep(0.05)  # until a handler has run
+	os.waitpid(sender, 0)
 	print(count)
 	END
   few=$(stops_of restarts 5)
