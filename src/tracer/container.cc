@@ -239,6 +239,7 @@ auto Container::on_tracer(F work) -> decltype(work()) {
 
 void Container::kill_all() {
   tracer_.post([this] {
+    tracer_.nobody_waits();
     for (const Ref<ThreadGroup>& group : runtime_.kernel().begin_zap(*ns_)) {
       ::kill(group->level0(), SIGKILL);
     }

@@ -122,7 +122,7 @@ void Tracer::serve() {
       case WaitEvent::Kind::kInterrupted:
         break;
       case WaitEvent::Kind::kNoTasks: {
-        if (finishing_) return;
+        if (finishing_ || nobody_waits_) return;
         const auto is_posted = [&] { return !posted_.empty(); };
         std::unique_lock lock(posted_mutex_);
         if (zapping_.empty()) {

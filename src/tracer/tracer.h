@@ -48,6 +48,8 @@ class Tracer {
   void run();
   // No further guest will be adopted from outside.
   void finish() { finishing_ = true; }
+  // Whoever waits for the end has gone: no task left is the end, whatever is still expected.
+  void nobody_waits() { nobody_waits_ = true; }
   // Attaches to a child of the supervisor that waits to become `task`. Errors: as ptrace(2).
   Result<void> attach(pid_t tid, Ref<Task> task);
   // Makes the task map the agent, which it has the descriptor `fd` of, when it comes back from its
@@ -373,6 +375,7 @@ class Tracer {
   ExitObserver exit_observer_;
   StopObserver stop_observer_;
   bool finishing_ = false;
+  bool nobody_waits_ = false;
 
   std::mutex posted_mutex_;
   std::condition_variable posted_changed_;
