@@ -85,8 +85,10 @@ std::vector<std::uint64_t> places_of(const Bytes& file, const std::vector<Elf64_
   for (const Elf64_Phdr& part : parts) {
     if ((part.p_flags & PF_X) == 0) continue;
     const std::string_view text = content(file, part);
-    for (std::size_t end = inject::kAtCwdLength; end <= text.size(); ++end) {
-      if (text[end - 2] != 0x0f || text[end - 1] != 0x05) continue;  // syscall
+    constexpr std::string_view kSyscall = "\x0f\x05";
+    for (std::size_t at = 0; (at = text.find(kSyscall, at)) != std::string_view::npos; ++at) {
+      const std::size_t end = at + kSyscall.size();
+      if (end < inject::kAtCwdLength) continue;
       inject::SiteBytes site;
       std::memcpy(site.data(), &text[end - site.size()], site.size());
       std::array<unsigned char, inject::kAtCwdLength> longer;
