@@ -92,17 +92,22 @@ guest_named() {
   done
 }
 
-@test "the loader's looks for its own files cost nothing" {
+@test "the loader's looks for its own files and libraries cost nothing" {
   # shellcheck disable=SC2016
   notifications() {
     run -0 --separate-stderr env -u WARREN_AGENT_AFTER "$WARREN" run --stats "$@" -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do /bin/true; done; exit'
     sed -n 's/.*), \([0-9]*\) notifications.*/\1/p' <<<"$stderr"
+    echo "$stderr" >stats
   }
   for backend in inject untraced; do
     asking=$(notifications --backend "$backend" --ask-paths)
+    [[ "$(cat stats)" =~ warren:\ notified:.*\ openat\ ([0-9]+) ]]
+    [ "${BASH_REMATCH[1]}" -ge 40 ]
     ordinary=$(notifications --backend "$backend")
     [ "$ordinary" -gt 40 ]
-    [ $((asking - ordinary)) -ge 40 ]
+    [ $((asking - ordinary)) -ge 60 ]
+    # Some of the shell's own, perhaps; none of each program's.
+    [[ ! "$(cat stats)" =~ \ openat\ ([0-9]+) ]] || [ "${BASH_REMATCH[1]}" -lt 20 ]
   done
 }
 
