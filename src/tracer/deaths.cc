@@ -218,6 +218,9 @@ bool Tracer::hold_init(Tracee& tracee) {
   }
   // Its tracees would wait for it, and it waits for them to end.
   if (has_flag(group, ProcessFlag::kTracesGuests)) guest_tracer_ended(*tracee.task, true);
+  // It does not come to what forks it has begun any more, and its namespace would wait for them.
+  runtime_.agent_forks().settle(group);
+  runtime_.agent_forks().task_ended(*tracee.task);
   const Ref<PidNamespace> outermost = outermost_of(group);
   zap(outermost);
   if (runtime_.kernel().zap_complete(*outermost)) {

@@ -42,6 +42,7 @@ void sys_timer_create(SyscallContext&);
 // Where guests run untraced: what makes a process one that is traced.
 void sys_sigaction(SyscallContext&);
 void sys_wants_signals(SyscallContext&);
+void sys_interval_timer(SyscallContext&);
 // Descriptors of processes (sys_pidfd.cc).
 void sys_pidfd_send_signal(SyscallContext&);
 void sys_pidfd_getfd(SyscallContext&);

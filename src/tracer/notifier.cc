@@ -67,10 +67,12 @@ arch::Registers as_registers(const seccomp_data& data) {
 // is (EngineView) looks what is new by itself.
 bool is_about_caller_alone(int nr) {
   switch (nr) {
+    case SYS_alarm:
     case SYS_exit:
     case SYS_mmap:
     case SYS_rt_sigaction:
     case SYS_set_tid_address:
+    case SYS_setitimer:
       return true;
     default: {
       const inject::Service service = inject::service_of(nr);

@@ -44,6 +44,9 @@ std::optional<std::uint32_t> answer(const std::vector<sock_filter>& program,
       case BPF_ALU | BPF_SUB | BPF_X:
         a -= x;
         break;
+      case BPF_ALU | BPF_SUB | BPF_K:
+        a -= at.k;
+        break;
       case BPF_MISC | BPF_TAX:
         x = a;
         break;

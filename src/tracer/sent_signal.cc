@@ -48,6 +48,11 @@ void trace_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signa
   }
 }
 
+void trace_interrupted(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal) {
+  if (runtime.tracer().stays_traced(process) || has_plain_handler(process, signal)) return;
+  if (((read_proc_status(tid).caught >> (signal - 1)) & 1) != 0) runtime.tracer().trace(process);
+}
+
 void trace_init_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal) {
   if (has_flag(process, ProcessFlag::kLeftInit)) trace_receiver(runtime, process, tid, signal);
 }

@@ -23,8 +23,13 @@ bool sees_delivery(pid_t tid, int signal);
 // delivery makes a stop. Not on the tracer's thread.
 void trace_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal);
 
-// The same for a signal with a siginfo of the sender's, which nobody need translate: what an init
-// may get is decided at the delivery.
+// Before the kernel is to send the process the signal by itself, at any time: if it has a handler
+// that does not restart calls, it is traced from now on. A call that is notified, and not taken
+// yet, would end with EINTR (docs/compat.md). Not on the tracer's thread.
+void trace_interrupted(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal);
+
+// As trace_receiver(), for a signal with a siginfo of the sender's, which nobody need translate:
+// what an init may get is decided at the delivery.
 void trace_init_receiver(Runtime& runtime, ThreadGroup& process, pid_t tid, int signal);
 
 }  // namespace warren

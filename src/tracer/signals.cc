@@ -85,7 +85,8 @@ void restart_notified_call(pid_t tid, bool untraced) {
   // Where guests run untraced, what needs a stop is notified first. Those that wait are left out.
   if (!entry && untraced && nr != SYS_wait4 && nr != SYS_waitid && nr != SYS_rt_sigtimedwait &&
       nr != SYS_clock_nanosleep) {
-    entry = find_syscall(nr, Way::kPtrace);
+    entry = find_untraced_syscall(nr, regs.args());
+    if (!entry) entry = find_syscall(nr, Way::kPtrace);
   }
   if (!entry || opens_slow_file(tid, regs, entry->name)) return;
   regs.set_result(kRestartNoIntr);

@@ -1,8 +1,10 @@
 // Sending signals, and waiting for them.
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -214,6 +216,17 @@ void sys_sigaction(SyscallContext& call) {
 // Asks the kernel for signals that carry a number.
 void sys_wants_signals(SyscallContext& call) {
   call.runtime().tracer().trace(call.task().group());
+  call.run();
+}
+
+// setitimer(2), alarm(2).
+void sys_interval_timer(SyscallContext& call) {
+  constexpr std::array kSignals = {SIGALRM, SIGVTALRM, SIGPROF};
+  const int which = call.nr() == SYS_alarm ? ITIMER_REAL : call.int_arg(0);
+  if (which >= 0 && which < static_cast<int>(kSignals.size())) {
+    trace_interrupted(call.runtime(), call.task().group(), call.tid(),
+                      kSignals[static_cast<std::size_t>(which)]);
+  }
   call.run();
 }
 

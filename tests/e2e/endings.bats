@@ -159,6 +159,19 @@ state_is_not() { ! state_is "$@"; }
   done
 }
 
+@test "inits of inits that fork are killed at any moment" {
+  local name
+  for fork in 'while :; do /bin/true; done' 'while :; do (:); done'; do
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+      name=moment-$BASHPID-$i
+      run -0 env -u WARREN_AGENT_AFTER "$WARREN" run -d --name "$name" --nest 2 -- sh -c "$fork" 3>&-
+      sleep 0.$((RANDOM % 3))$((RANDOM % 10))
+      "$WARREN" kill "$name"
+      eventually 20 no_survivors
+    done
+  done
+}
+
 @test "untraced, an init that forks makes no stops" {
   stops() {
     run -0 --separate-stderr "$WARREN" run --backend untraced --stats -- "$@"
