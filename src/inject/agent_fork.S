@@ -170,6 +170,8 @@ go_clone:
   jne 2f
   cmpq $0, IGNORED
   jne 2f
+  cmpl $0, ASK_SIGNALS
+  jne 2f
   call leave_init
 2:
   BEGIN begin_ip

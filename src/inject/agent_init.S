@@ -198,7 +198,9 @@ sigaction_of_init:
   .endr
   cmpq $SIG_DFL, I_ACTION(%rsp)
   jne 2f
-  // As above.
+  // As above; and a filter of the guest's own might kill for asking.
+  cmpl $0, ASK_SIGNALS
+  jne hand_over_framed
   lea I_MASK(%rsp), %rdi
   PENDING_SIGNALS
   mov -24(%rsp), %rdi

@@ -102,12 +102,15 @@ query_readable:
   jmp readable
 
 // Whoever looks for a program along PATH tries many that are not there, and an exec of such a path
-// does nothing but say so. An init that is left execs as one that is not.
+// does nothing but say so. An init that is left execs as one that is not. A filter of the guest's own
+// might kill for the call that asks.
 serve_exec:
   cmpq $0, IGNORED
   jne exec_of_init
 exec_unless_missing:
   cmp $SYS_execve, %eax
+  jne ask
+  cmpl $0, ASK_SIGNALS
   jne ask
   MAY_QUERY %rdi, ask
   lea -FRAME - FRAME(%rsp), %rsp

@@ -106,7 +106,7 @@ struct State {
   std::uint64_t ignored;
   std::uint32_t changing;  // not zero: a thread is about to change them
   // Not zero: a filter of the guest's own might kill for the calls by which the agent sends
-  // signals.
+  // signals, looks for programs, or has an init left.
   std::uint32_t ask_signals;
 };
 static_assert(offsetof(State, ppid_plus_1) % 8 == 0);  // both numbers are read at once

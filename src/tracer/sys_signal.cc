@@ -224,6 +224,7 @@ void sys_interval_timer(SyscallContext& call) {
   constexpr std::array kSignals = {SIGALRM, SIGVTALRM, SIGPROF};
   const int which = call.nr() == SYS_alarm ? ITIMER_REAL : call.int_arg(0);
   if (which >= 0 && which < static_cast<int>(kSignals.size())) {
+    call.expect_delay();
     trace_interrupted(call.runtime(), call.task().group(), call.tid(),
                       kSignals[static_cast<std::size_t>(which)]);
   }

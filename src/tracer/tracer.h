@@ -76,7 +76,8 @@ class Tracer {
   // Whether the process is an init that can do without being traced once its agent has ignored what
   // no init gets (inject::State::ignored); it is left at its next stop. Any thread.
   bool leave_init(ThreadGroup& process);
-  // Traced again, before what the agent has ignored is restored. Not on the tracer's thread.
+  // Traced again, until it is left the next time, before what the agent has ignored is restored.
+  // Not on the tracer's thread.
   void trace_init(ThreadGroup& process);
   // Whether its threads are traced whatever they do.
   bool stays_traced(const ThreadGroup& process) const;

@@ -81,6 +81,29 @@ static void on_trap(int number, siginfo_t* info, void* context) {
   trapped.number = info->si_errno;
 }
 
+static void look_for_programs(void) {
+  for (int i = 0; i < 20; i++) {
+    check(execl("/nonexistent/x", "x", NULL) == -1 && errno == ENOENT, "a missing program");
+  }
+}
+
+// Of calls that a program does not make, its filter need not know.
+static void kills_for_what_is_not_made(void) {
+  pid_t child = fork();
+  if (child == 0) {
+    const int not_made[] = {SYS_faccessat2, SYS_rt_sigpending, SYS_sched_yield};
+    look_for_programs();
+    for (int i = 0; i < 3; i++) {
+      check(filter(not_made[i], SECCOMP_RET_KILL_PROCESS, 0) == 0, "a filter");
+    }
+    look_for_programs();
+    signal(SIGALRM, SIG_DFL);
+    in_a_thread("a thread");
+    _exit(9);
+  }
+  check(exit_status(child) == 9, "calls that the program does not make");
+}
+
 static pthread_barrier_t barrier;
 
 static void* refused_too(void* unused) {
@@ -99,6 +122,7 @@ int main(int argc, char** argv) {
     return 12;
   }
   check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
+  kills_for_what_is_not_made();
   pthread_barrier_init(&barrier, NULL, 2);
   pthread_t thread;
   check(pthread_create(&thread, NULL, refused_too, NULL) == 0, "a thread");
